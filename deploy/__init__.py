@@ -1,0 +1,1 @@
+"""What runs Eridu: the bootstrap, the local stack and the files for containers and clusters."""

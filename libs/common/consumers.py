@@ -1,0 +1,234 @@
+"""Consumers: a service's ear on another service's stream. Exactly once in effect, however often an event comes.
+
+Events are handed over in runs: those that came together and go to the same handler share one transaction, so that
+a thousand of them are a few statements. The handler's command claims them in the inbox; what was seen before is taken
+out and acknowledged, what cannot be worked on is set aside for a person (`parked`) and never holds up the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+from nats.aio.msg import Msg
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from libs.common.access import Caller
+from libs.common.bus import Bus, Unreachable, stream_of
+from libs.common.db import Database
+from libs.common.errors import DomainError, Stale, Unavailable
+from libs.common.once import AlreadySeen, EventsOnce
+
+log = logging.getLogger(__name__)
+
+FETCH = 500
+FETCH_TIMEOUT = 5.0  # seconds; nats-py does not notice a server restart inside one fetch
+FETCH_REST_TIMEOUT = 0.25
+ACK_WAIT = 60.0
+BUG_ATTEMPTS = 5  # deliveries of a message that raises what nobody foresaw, before it is parked
+BACKOFF = (0.2, 1.0, 5.0, 30.0)  # seconds between deliveries
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard(Generic[M]):
+    """Events that came together for one handler, and the caller to run its command as."""
+
+    caller: Caller
+    events: Sequence[M]
+
+
+@dataclass(frozen=True, slots=True)
+class Hears(Generic[M]):
+    """What a service listens to: the event types of one stream, and the function that takes runs of them."""
+
+    events: dict[str, type[M]]  # subject without `eridu.`: message type
+    handle: Callable[[Heard[Any]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message, decoded."""
+
+    msg: Msg
+    event: Any
+    event_uid: str
+    hears: Hears[Any]
+
+
+class Consumer:
+    """One durable consumer: this service on that stream."""
+
+    def __init__(self, db: Database, bus: Bus, service: str, stream: str, hears: Sequence[Hears[Any]]) -> None:
+        self.db = db
+        self.bus = bus
+        self.service = service
+        self.stream = stream
+        self.by_subject = {f"eridu.{subject}": (kind, h) for h in hears for subject, kind in h.events.items()}
+        self.stopping = asyncio.Event()
+
+    async def subscribe(self) -> JetStreamContext.PullSubscription:
+        """Make the durable consumer, or join it."""
+        await self.bus.ensure_stream(self.stream)
+        durable = await self.ensure()
+        return await self.bus.jetstream.pull_subscribe_bind(stream=stream_of(self.stream), durable=durable)
+
+    async def ensure(self) -> str:
+        """The consumer's definition, kept by every start."""
+        info = await self.bus.jetstream.add_consumer(
+            stream_of(self.stream),
+            ConsumerConfig(
+                durable_name=self.service,
+                filter_subjects=sorted(self.by_subject),
+                deliver_policy=DeliverPolicy.ALL,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=ACK_WAIT,
+                max_deliver=-1,
+                max_ack_pending=4 * FETCH,
+            ),
+        )
+        return str(info.name)
+
+    async def run(self) -> None:
+        """Listen until told to stop; an outage of the broker or the database is waited out."""
+        stopped = asyncio.create_task(self.stopping.wait())
+        subscription: JetStreamContext.PullSubscription | None = None
+        while not self.stopping.is_set():
+            try:
+                subscription = subscription or await self.subscribe()
+                fetch = asyncio.create_task(fetch_waiting(subscription))
+                await asyncio.wait({fetch, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not fetch.done():
+                    fetch.cancel()
+                    break
+                await self.work(fetch.result())
+            except NatsTimeout:
+                continue
+            except (DBAPIError, PoolTimeout, *Unreachable) as error:
+                log.warning("consumer %s on %s: waiting, because %s", self.service, self.stream, type(error).__name__)
+                subscription = None
+                await asyncio.sleep(0.5)
+        stopped.cancel()
+
+    async def work(self, messages: Sequence[Msg]) -> None:
+        """Work on what one fetch brought: decode, cut into runs of one handler, hand over."""
+        deliveries = [delivery for msg in messages if (delivery := await self.decode(msg)) is not None]
+        for _, run in groupby(deliveries, key=lambda delivery: id(delivery.hears)):
+            await self.hand_over(list(run))
+
+    async def decode(self, msg: Msg) -> Delivery | None:
+        """Read a message; one that cannot be read is parked."""
+        kind, hears = self.by_subject[msg.subject]
+        try:
+            event = kind.FromString(msg.data)
+            event_uid = event.change.event_uid
+            if not event_uid:
+                raise DecodeError("no event uid")
+        except DecodeError as error:
+            await self.park(msg, "UNREADABLE", str(error))
+            return None
+        return Delivery(msg, event, event_uid, hears)
+
+    async def hand_over(self, run: Sequence[Delivery]) -> None:
+        """Give a run to its handler in one go; if that fails for one event's sake, give them one by one."""
+        unique = list({delivery.event_uid: delivery for delivery in run}.values())
+        try:
+            await self.handle(unique)
+        except AlreadySeen as seen:
+            fresh = [delivery for delivery in unique if delivery.event_uid not in seen.event_uids]
+            await self.acknowledge([delivery for delivery in run if delivery.event_uid in seen.event_uids])
+            if fresh:
+                await self.hand_over(fresh)
+            return
+        except (Stale, Unavailable, DBAPIError, PoolTimeout, *Unreachable) as error:
+            log.warning("consumer %s on %s: later, because %s", self.service, self.stream, error.__class__.__name__)
+            await self.later(run)
+            return
+        except DomainError as refusal:
+            if len(unique) > 1:
+                await self.one_by_one(unique)
+            else:
+                await self.park(unique[0].msg, refusal.reason, refusal.message)
+            return
+        except Exception as bug:
+            log.exception("consumer %s on %s failed", self.service, self.stream)
+            if len(unique) > 1:
+                await self.one_by_one(unique)
+            elif unique[0].msg.metadata.num_delivered >= BUG_ATTEMPTS:
+                await self.park(unique[0].msg, "BUG", type(bug).__name__)
+            else:
+                await self.later(run)
+            return
+        await self.acknowledge(run)
+
+    async def handle(self, run: Sequence[Delivery]) -> None:
+        """Call the handler as the service itself, once for these events."""
+        once = EventsOnce(f"{self.service}.{self.stream}", [delivery.event_uid for delivery in run])
+        caller = Caller.system(self.service, once, run[0].event.change.trace_id)
+        await run[0].hears.handle(Heard(caller, [delivery.event for delivery in run]))
+
+    async def one_by_one(self, run: Sequence[Delivery]) -> None:
+        """Hand events over each for itself, so that one bad event harms itself only."""
+        for delivery in run:
+            await self.hand_over([delivery])
+
+    async def acknowledge(self, run: Sequence[Delivery]) -> None:
+        """Tell the stream that these had their effect."""
+        for delivery in run:
+            await delivery.msg.ack()
+
+    async def later(self, run: Sequence[Delivery]) -> None:
+        """Ask for these again after a pause that grows with each delivery."""
+        for delivery in run:
+            tries = delivery.msg.metadata.num_delivered
+            await delivery.msg.nak(delay=BACKOFF[min(tries, len(BACKOFF)) - 1])
+
+    async def park(self, msg: Msg, reason: str, detail: str) -> None:
+        """Set a poison message aside, with why, and end its delivery."""
+        log.error("consumer %s on %s parked a message: %s %s", self.service, self.stream, reason, detail)
+        async with self.db.writer.begin() as conn:
+            await conn.execute(
+                text(
+                    f"INSERT INTO {self.db.schema}.parked (consumer, stream_sequence, subject, payload, reason, detail)"
+                    " VALUES (:consumer, :sequence, :subject, :payload, :reason, :detail) ON CONFLICT DO NOTHING"
+                ),
+                {
+                    "consumer": f"{self.service}.{self.stream}",
+                    "sequence": msg.metadata.sequence.stream,
+                    "subject": msg.subject,
+                    "payload": msg.data,
+                    "reason": reason,
+                    "detail": detail,
+                },
+            )
+        await msg.term()
+
+    async def stop(self) -> None:
+        """End after the run in hand."""
+        self.stopping.set()
+
+
+async def fetch_waiting(subscription: JetStreamContext.PullSubscription) -> list[Msg]:
+    """Wait for one message, then take those that wait behind it: no delay for a single one, few calls for many.
+
+    (One `fetch` of many would wait for its timeout when fewer come.)
+    """
+    messages: list[Msg] = await subscription.fetch(1, timeout=FETCH_TIMEOUT)
+    waiting = min(messages[0].metadata.num_pending, FETCH - 1)
+    if waiting:
+        try:
+            messages += await subscription.fetch(waiting, timeout=FETCH_REST_TIMEOUT)
+        except Unreachable:
+            log.debug("another replica took the rest")
+    return messages

@@ -1,0 +1,32 @@
+"""What every entity of the domain has, whatever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from libs.common.errors import Stale
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """A public id, free metadata, times in UTC, soft deletion, and the version that guards every change."""
+
+    uid: str
+    created_at: datetime
+    updated_at: datetime
+    deleted_at: datetime | None = None
+    version: int = 1
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def etag(self) -> str:
+        """What callers send back to be refused when somebody was faster."""
+        return str(self.version)
+
+    def expect(self, noun: str, etag: str) -> None:
+        """Stale when the caller saw another version than this one; an empty etag asks for no check."""
+        if etag and etag != self.etag:
+            raise Stale.of(noun, self.uid)

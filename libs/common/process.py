@@ -1,0 +1,137 @@
+"""A service process: what all four have in common, from the first connection to the last drained call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from eridu.identity.v1.access_service_pb2 import GetPrincipalRequest
+from eridu.identity.v1.access_service_pb2_grpc import AccessServiceStub
+from libs.common import logs, migrations
+from libs.common.access import Principal
+from libs.common.bus import Bus
+from libs.common.config import Config
+from libs.common.consumers import Consumer, Hears
+from libs.common.db import Database, Refusals
+from libs.common.principals import Lookup, Principals
+from libs.common.relay import Relay
+from libs.common.rpc import interceptors
+from libs.common.rpc.neighbours import Neighbours
+from libs.common.rpc.server import Server
+from libs.common.tokens import Verifier
+
+log = logging.getLogger("eridu.process")
+
+GRACE = 8.0  # seconds that calls in hand may take after SIGTERM
+
+
+class Process:
+    """The parts of one service, started in order and drained in reverse."""
+
+    def __init__(self, config: Config, service: str, refusals: Refusals, lookup: Lookup | None = None) -> None:
+        self.config = config
+        self.service = service
+        self.db = Database(config, service, refusals)
+        self.bus = Bus(config, service)
+        self.relay = Relay(config, self.bus, service)
+        self.neighbours = Neighbours(config, service)
+        self.principals = Principals(lookup or self.ask_identity, config.principal_ttl)
+        self.server = Server(
+            config,
+            service,
+            [
+                interceptors.bound_time(),
+                interceptors.admit(config),
+                interceptors.authenticate(Verifier(config), self.principals),
+                interceptors.ask_declaration,
+                interceptors.read_and_validate,
+                interceptors.repeat_lost_races,
+                interceptors.answer_once,
+            ],
+        )
+        self.consumers: list[Consumer] = []
+        self.tasks: list[asyncio.Task[None]] = []
+        self.db.committed = self.relay.wake
+        self.before_serving: Callable[[], Awaitable[None]] = nothing
+
+    def hear(self, stream: str, hears: Sequence[Hears[Any]]) -> None:
+        """Listen to another service's stream."""
+        self.consumers.append(Consumer(self.db, self.bus, self.service, stream, hears))
+
+    async def ask_identity(self, ext_id: str) -> Principal:
+        """The rights behind a token subject, from identity."""
+        # Asked in this service's own name: the user's rights are the question, not the permission.
+        access = AccessServiceStub(self.neighbours.channel("identity"))
+        answer = await self.neighbours.ask(access.GetPrincipal, GetPrincipalRequest(ext_id=ext_id), own_name=True)
+        return Principal(answer.user_uid, answer.system_admin, {role.group_uid: role.role for role in answer.roles})
+
+    async def start(self) -> None:
+        """Connect, begin to relay and to listen, then serve."""
+        await self.db.ping()
+        await self.bus.connect()
+        await self.bus.ensure_stream(self.service)
+        for subject in ("eridu.identity.membership.*", "eridu.identity.user.*"):
+            await self.bus.overhear(subject, self.principals.forget)
+        loops = [self.relay.run(), *(consumer.run() for consumer in self.consumers)]
+        self.tasks = [asyncio.create_task(loop) for loop in loops]
+        for task in self.tasks:
+            task.add_done_callback(self.on_ended)
+        await self.before_serving()
+        port = await self.server.start()
+        log.info("%s serves on port %s", self.service, port)
+
+    def on_ended(self, task: asyncio.Task[None]) -> None:
+        """A loop must not end by itself: better no process than one that has stopped to relay or to listen."""
+        if not task.cancelled() and task.exception():
+            log.critical("a loop of %s broke", self.service, exc_info=task.exception())
+            signal.raise_signal(signal.SIGTERM)
+
+    async def drain(self) -> None:
+        """Stop in order: no new calls, end those in hand, no new events, publish what is left, close."""
+        await self.server.drain(GRACE)
+        for consumer in self.consumers:
+            await consumer.stop()
+        await self.relay.stop()
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=GRACE)
+        for task in self.tasks:
+            task.cancel()
+        await self.neighbours.close()
+        await self.bus.close()
+        await self.relay.close()
+        await self.db.close()
+
+
+async def nothing() -> None:
+    """What most services do before they serve."""
+
+
+async def run(process: Process) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await process.start()
+    await stopped.wait()
+    log.info("%s drains", process.service)
+    await process.drain()
+
+
+def main(service: str, compose: Callable[[Config], Process], scripts: Path) -> None:
+    """`python -m services.<service>` serves; with `migrate`, brings the schema up to date as the database's owner."""
+    config = Config()  # type: ignore[call-arg]  # from the environment
+    logs.set_up(config.log_format, config.log_level)
+    if sys.argv[1:] == ["migrate"]:
+        migrations.upgrade(config.database_url, service, scripts)
+        return
+    asyncio.run(serve(compose, config))
+
+
+async def serve(compose: Callable[[Config], Process], config: Config) -> None:
+    """Compose inside the loop that will run it."""
+    await run(compose(config))

@@ -1,0 +1,1 @@
+"""gRPC: the server, what every call goes through, and the channels to the neighbours."""

@@ -1,0 +1,147 @@
+"""Tokens: who a bearer token speaks for.
+
+Users bring a JWT of the configured issuer. A service mints short tokens of its own with its private key; the others
+know the public keys. Both are verified the same way, and there is no switch that turns it off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.request import urlopen
+
+import jwt
+
+from libs.common import uids
+from libs.common.config import Config
+from libs.common.errors import Unauthenticated, Unavailable
+
+ALGORITHMS = ["EdDSA", "ES256", "RS256"]
+LEEWAY = 30  # seconds that clocks may differ
+SERVICE_TTL = 60  # seconds
+REFETCH = 30.0  # seconds between two fetches of a key set at the least
+LONGEST = 8 * 1024  # bytes of a token
+REMEMBERED = 4096  # verified tokens kept until they expire
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says: the subject, and when it ends (seconds since 1970)."""
+
+    subject: str
+    expires: float
+    service: bool = False
+
+
+class KeySet:
+    """Public keys by id, fetched from a URL, kept while the URL is away, fetched again for an unknown id."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.keys: dict[str, jwt.PyJWK] = {}
+        self.fetched = float("-inf")
+
+    async def key(self, kid: str) -> jwt.PyJWK | None:
+        """The key of this id, or None."""
+        if kid not in self.keys and time.monotonic() - self.fetched >= REFETCH:
+            self.fetched = time.monotonic()
+            try:
+                document = await asyncio.to_thread(self.fetch)
+            except OSError as error:
+                self.fetched = float("-inf")
+                if not self.keys:
+                    raise Unavailable("KEYS_UNAVAILABLE", "the issuer's keys cannot be fetched") from error
+            else:
+                self.keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(document).keys if key.key_id}
+        return self.keys.get(kid)
+
+    def fetch(self) -> str:
+        """Read the key set."""
+        with urlopen(self.url, timeout=3) as answer:
+            return str(answer.read().decode())
+
+
+class Verifier:
+    """Verifies bearer tokens of users and of services."""
+
+    def __init__(self, config: Config) -> None:
+        self.audience = config.audience
+        self.issuer = config.issuer
+        self.users = KeySet(config.jwks_url)
+        self.services = KeySet(config.services_jwks_url)
+        self.verified: dict[str, Claims] = {}
+
+    async def verify(self, token: str) -> Claims:
+        """The token's claims; Unauthenticated, with one text for all causes, when anything about it is wrong."""
+        claims = self.verified.get(token)
+        if claims is None:
+            claims = await self.check(token)
+            if len(self.verified) >= REMEMBERED:
+                self.verified.clear()
+            self.verified[token] = claims
+        if claims.expires + LEEWAY < time.time():
+            del self.verified[token]
+            raise unauthenticated()
+        return claims
+
+    async def check(self, token: str) -> Claims:
+        """Verify signature and claims."""
+        if len(token) > LONGEST:
+            raise unauthenticated()
+        try:
+            header = jwt.get_unverified_header(token)
+            kid = str(header.get("kid", ""))
+            service = kid.startswith("service:")
+            key = await (self.services if service else self.users).key(kid)
+            if key is None or header.get("alg") != key.algorithm_name:
+                raise unauthenticated()
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                audience=self.audience,
+                issuer=f"eridu:{kid}" if service else self.issuer,
+                leeway=LEEWAY,
+                options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+            )
+        except (jwt.PyJWTError, ValueError) as error:
+            raise unauthenticated() from error
+        subject = claims["sub"]
+        if not isinstance(subject, str) or not 0 < len(subject) <= 128 or (service and subject != kid):
+            raise unauthenticated()
+        return Claims(subject.removeprefix("service:") if service else subject, float(claims["exp"]), service)
+
+
+class ServiceToken:
+    """The bearer token with which this service calls the others; renewed before it ends."""
+
+    def __init__(self, config: Config, service: str) -> None:
+        self.name = f"service:{service}"
+        self.audience = config.audience
+        with open(config.service_key, "rb") as file:
+            self.key = file.read()
+        self.token = ""
+        self.expires = 0.0
+
+    def current(self) -> str:
+        """A token that is good for at least half a minute."""
+        now = time.time()
+        if self.expires - now < SERVICE_TTL / 2:
+            self.expires = now + SERVICE_TTL
+            claims = {
+                "iss": f"eridu:{self.name}",
+                "aud": self.audience,
+                "sub": self.name,
+                "iat": int(now),
+                "exp": int(self.expires),
+                "jti": uids.new_uuid(),
+            }
+            self.token = jwt.encode(claims, self.key, "EdDSA", headers={"kid": self.name})
+        return self.token
+
+
+def unauthenticated() -> Unauthenticated:
+    """The one refusal for every token that is not good."""
+    return Unauthenticated("UNAUTHENTICATED", "a valid bearer token is needed")

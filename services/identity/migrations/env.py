@@ -1,0 +1,4 @@
+from libs.common.migrations import run_environment
+from services.identity.store import METADATA
+
+run_environment(METADATA)
