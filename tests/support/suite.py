@@ -141,7 +141,7 @@ class Refusal:
         self.fields: dict[str, str] = {}
         for key, value in error.trailing_metadata() or ():
             if key == DETAILS:
-                for detail in status_pb2.Status.FromString(value).details:  # type: ignore[arg-type]
+                for detail in status_pb2.Status.FromString(value).details:
                     self.read(detail)
 
     def read(self, detail: Any) -> None:
