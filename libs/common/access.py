@@ -58,6 +58,7 @@ class Caller:
     once: Once | None = None
     tx: Tx | None = None
     checked: bool = False
+    committed: bool = False  # a part of this call is in the database for good: it must not be run again
 
     @classmethod
     def system(cls, service: str, once: Once | None = None, trace_id: str = "") -> Caller:
@@ -88,6 +89,10 @@ class Caller:
         """Whether the caller has at least this role in the group."""
         return self.unlimited or (self.principal is not None and self.principal.roles.get(group_uid, 0) >= least)
 
+    def sees(self, *groups: str) -> bool:
+        """Whether the caller belongs to one of these groups, with whatever role."""
+        return self.unlimited or any(self.has_role(group, access_pb2.ROLE_MEMBER) for group in groups)
+
     def require(self, noun: str, uid: str, *groups: str) -> None:
         """Let the call go on if its declaration gives the caller a right in one of the groups that the entity lies in.
 
@@ -100,7 +105,7 @@ class Caller:
             for group in groups:
                 if KINDS.get(uids.prefix(group)) == grant.group and self.has_role(group, grant.min_role):
                     return
-        if any(self.has_role(group, access_pb2.ROLE_MEMBER) for group in groups):
+        if self.sees(*groups):
             raise Denied("ROLE_TOO_LOW", f"your role does not allow this on {noun} {uid}", uid=uid)
         raise NotFound.of(noun, uid)
 
@@ -114,7 +119,7 @@ class Caller:
         if not least:  # declared for everybody who is signed in: the groups they belong to
             least = dict.fromkeys(KINDS.values(), access_pb2.ROLE_MEMBER)
         for group, role in self.principal.roles.items():
-            kind = KINDS[uids.prefix(group)]
+            kind = KINDS.get(uids.prefix(group), access_pb2.GROUP_KIND_UNSPECIFIED)
             if kind in least and role >= least[kind]:
                 groups[kind].append(group)
         return Visible(

@@ -40,10 +40,9 @@ class Bus:
         self.config = config
         self.name = name
         self.client = Client()
-        self.lost = False
 
     async def connect(self) -> None:
-        """Connect; raises when no server answers now, and never gives up once connected."""
+        """Connect, however long it takes until a server answers; a lost connection is made again for ever."""
         self.client = await nats.connect(
             servers=self.config.nats_url.split(","),
             name=f"eridu.{self.name}",
@@ -53,6 +52,7 @@ class Bus:
             ping_interval=5,
             max_outstanding_pings=2,
             connect_timeout=3,
+            drain_timeout=1,
             error_cb=self.on_error,
             disconnected_cb=self.on_lost,
             reconnected_cb=self.on_back,
@@ -63,13 +63,11 @@ class Bus:
         log.warning("bus: %s", error or type(error).__name__)
 
     async def on_lost(self) -> None:
-        """Remember that the broker is away."""
-        self.lost = True
+        """Say that the broker is away."""
         log.warning("bus: connection lost")
 
     async def on_back(self) -> None:
-        """Remember that the broker is back."""
-        self.lost = False
+        """Say that the broker is back."""
         log.info("bus: connected again")
 
     @property

@@ -26,8 +26,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from libs.common.access import Caller
 from libs.common.bus import Bus, Unreachable, stream_of
 from libs.common.db import Database
-from libs.common.errors import DomainError, Stale, Unavailable
+from libs.common.errors import Overloaded, Stale, Unauthenticated, Unavailable
 from libs.common.once import AlreadySeen, EventsOnce
+from libs.common.rpc.status import refusal_of
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,9 @@ FETCH_REST_TIMEOUT = 0.25
 ACK_WAIT = 60.0
 BUG_ATTEMPTS = 5  # deliveries of a message that raises what nobody foresaw, before it is parked
 BACKOFF = (0.2, 1.0, 5.0, 30.0)  # seconds between deliveries
+
+HOUSE = (Stale, Unavailable, Overloaded, Unauthenticated)  # refusals that are no fault of the event: it comes again
+Away = (DBAPIError, PoolTimeout, *Unreachable)  # the database or the broker does not answer
 
 M = TypeVar("M", bound=Message)
 
@@ -77,6 +81,7 @@ class Consumer:
         self.stream = stream
         self.by_subject = {f"eridu.{subject}": (kind, h) for h in hears for subject, kind in h.events.items()}
         self.stopping = asyncio.Event()
+        self.subscription: JetStreamContext.PullSubscription | None = None
 
     async def subscribe(self) -> JetStreamContext.PullSubscription:
         """Make the durable consumer, or join it."""
@@ -103,23 +108,41 @@ class Consumer:
     async def run(self) -> None:
         """Listen until told to stop; an outage of the broker or the database is waited out."""
         stopped = asyncio.create_task(self.stopping.wait())
-        subscription: JetStreamContext.PullSubscription | None = None
         while not self.stopping.is_set():
+            fetch = asyncio.create_task(self.fetch())
+            await asyncio.wait({fetch, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not fetch.done():  # told to stop: what is on its way already is still worked on
+                await asyncio.wait({fetch}, timeout=FETCH_REST_TIMEOUT)
+            if not fetch.done():
+                fetch.cancel()
+                await asyncio.wait({fetch})
+                break
             try:
-                subscription = subscription or await self.subscribe()
-                fetch = asyncio.create_task(fetch_waiting(subscription))
-                await asyncio.wait({fetch, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if not fetch.done():
-                    fetch.cancel()
-                    break
                 await self.work(fetch.result())
-            except NatsTimeout:
-                continue
-            except (DBAPIError, PoolTimeout, *Unreachable) as error:
+            except Away as error:
                 log.warning("consumer %s on %s: waiting, because %s", self.service, self.stream, type(error).__name__)
-                subscription = None
-                await asyncio.sleep(0.5)
+                await self.unsubscribe()
+                await asyncio.wait({stopped}, timeout=0.5)
         stopped.cancel()
+        await self.unsubscribe()
+
+    async def fetch(self) -> list[Msg]:
+        """What waits now, or what comes within some seconds; nothing when nothing comes."""
+        if self.subscription is None:
+            self.subscription = await self.subscribe()
+        try:
+            return await fetch_waiting(self.subscription)
+        except NatsTimeout:
+            return []
+
+    async def unsubscribe(self) -> None:
+        """Let go of the subscription, so that the server hands the next event to somebody who listens."""
+        subscription, self.subscription = self.subscription, None
+        try:
+            if subscription is not None:
+                await subscription.unsubscribe()
+        except Unreachable:
+            log.debug("the server has let go of it already")
 
     async def work(self, messages: Sequence[Msg]) -> None:
         """Work on what one fetch brought: decode, cut into runs of one handler, hand over."""
@@ -129,6 +152,9 @@ class Consumer:
 
     async def decode(self, msg: Msg) -> Delivery | None:
         """Read a message; one that cannot be read is parked."""
+        if msg.subject not in self.by_subject:  # while replicas of two releases share the consumer: the newer knows it
+            await self.again(msg, "UNKNOWN_SUBJECT", "no handler for this subject")
+            return None
         kind, hears = self.by_subject[msg.subject]
         try:
             event = kind.FromString(msg.data)
@@ -146,31 +172,30 @@ class Consumer:
         try:
             await self.handle(unique)
         except AlreadySeen as seen:
-            fresh = [delivery for delivery in unique if delivery.event_uid not in seen.event_uids]
             await self.acknowledge([delivery for delivery in run if delivery.event_uid in seen.event_uids])
+            fresh = [delivery for delivery in run if delivery.event_uid not in seen.event_uids]
             if fresh:
                 await self.hand_over(fresh)
-            return
-        except (Stale, Unavailable, DBAPIError, PoolTimeout, *Unreachable) as error:
-            log.warning("consumer %s on %s: later, because %s", self.service, self.stream, error.__class__.__name__)
-            await self.later(run)
-            return
-        except DomainError as refusal:
-            if len(unique) > 1:
-                await self.one_by_one(unique)
-            else:
-                await self.park(unique[0].msg, refusal.reason, refusal.message)
-            return
-        except Exception as bug:
-            log.exception("consumer %s on %s failed", self.service, self.stream)
-            if len(unique) > 1:
-                await self.one_by_one(unique)
-            elif unique[0].msg.metadata.num_delivered >= BUG_ATTEMPTS:
-                await self.park(unique[0].msg, "BUG", type(bug).__name__)
-            else:
-                await self.later(run)
-            return
-        await self.acknowledge(run)
+        except Exception as error:
+            await self.give_up(run, error)
+        else:
+            await self.acknowledge(run)
+
+    async def give_up(self, run: Sequence[Delivery], error: Exception) -> None:
+        """Decide what becomes of events that had no effect."""
+        refusal = refusal_of(error)
+        if isinstance(refusal, HOUSE) or isinstance(error, Unreachable):
+            log.warning("consumer %s on %s: later, because %s", self.service, self.stream, type(error).__name__)
+            for delivery in run:
+                await self.later(delivery.msg)
+        elif len(run) > 1:  # so that one bad event harms itself only
+            for delivery in run:
+                await self.hand_over([delivery])
+        elif refusal is not None:
+            await self.park(run[0].msg, refusal.reason, refusal.message)
+        else:
+            log.error("consumer %s on %s failed", self.service, self.stream, exc_info=error)
+            await self.again(run[0].msg, "BUG", type(error).__name__)
 
     async def handle(self, run: Sequence[Delivery]) -> None:
         """Call the handler as the service itself, once for these events."""
@@ -178,25 +203,35 @@ class Consumer:
         caller = Caller.system(self.service, once, run[0].event.change.trace_id)
         await run[0].hears.handle(Heard(caller, [delivery.event for delivery in run]))
 
-    async def one_by_one(self, run: Sequence[Delivery]) -> None:
-        """Hand events over each for itself, so that one bad event harms itself only."""
-        for delivery in run:
-            await self.hand_over([delivery])
-
     async def acknowledge(self, run: Sequence[Delivery]) -> None:
         """Tell the stream that these had their effect."""
         for delivery in run:
             await delivery.msg.ack()
 
-    async def later(self, run: Sequence[Delivery]) -> None:
-        """Ask for these again after a pause that grows with each delivery."""
-        for delivery in run:
-            tries = delivery.msg.metadata.num_delivered
-            await delivery.msg.nak(delay=BACKOFF[min(tries, len(BACKOFF)) - 1])
+    async def later(self, msg: Msg) -> None:
+        """Ask for this again after a pause that grows with each delivery."""
+        await msg.nak(delay=BACKOFF[min(msg.metadata.num_delivered, len(BACKOFF)) - 1])
+
+    async def again(self, msg: Msg, reason: str, detail: str) -> None:
+        """Ask for this again some times, then set it aside."""
+        if msg.metadata.num_delivered < BUG_ATTEMPTS:
+            await self.later(msg)
+        else:
+            await self.park(msg, reason, detail)
 
     async def park(self, msg: Msg, reason: str, detail: str) -> None:
-        """Set a poison message aside, with why, and end its delivery."""
-        log.error("consumer %s on %s parked a message: %s %s", self.service, self.stream, reason, detail)
+        """Set a poison message aside, with why, and end its delivery; later, if the database is away."""
+        try:
+            await self.keep(msg, reason, detail)
+        except (DBAPIError, PoolTimeout) as error:
+            log.warning("consumer %s on %s: cannot park, because %s", self.service, self.stream, type(error).__name__)
+            await self.later(msg)
+        else:
+            log.error("consumer %s on %s parked a message: %s %s", self.service, self.stream, reason, detail)
+            await msg.term()
+
+    async def keep(self, msg: Msg, reason: str, detail: str) -> None:
+        """Keep a message for a person to look at."""
         async with self.db.writer.begin() as conn:
             await conn.execute(
                 text(
@@ -212,20 +247,19 @@ class Consumer:
                     "detail": detail,
                 },
             )
-        await msg.term()
 
     async def stop(self) -> None:
         """End after the run in hand."""
         self.stopping.set()
 
 
-async def fetch_waiting(subscription: JetStreamContext.PullSubscription) -> list[Msg]:
+async def fetch_waiting(subscription: JetStreamContext.PullSubscription, most: int = FETCH) -> list[Msg]:
     """Wait for one message, then take those that wait behind it: no delay for a single one, few calls for many.
 
     (One `fetch` of many would wait for its timeout when fewer come.)
     """
     messages: list[Msg] = await subscription.fetch(1, timeout=FETCH_TIMEOUT)
-    waiting = min(messages[0].metadata.num_pending, FETCH - 1)
+    waiting = min(messages[0].metadata.num_pending, most - 1)
     if waiting:
         try:
             messages += await subscription.fetch(waiting, timeout=FETCH_REST_TIMEOUT)

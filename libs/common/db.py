@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import select
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
-from sqlalchemy import CursorResult, Executable, MetaData, make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from psycopg import OperationalError
+from sqlalchemy import CursorResult, Executable, MetaData, TextClause, event, make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.sql.dml import UpdateBase
 
@@ -56,14 +58,11 @@ class Tx:
 
     async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run one statement; what a constraint refuses is raised as the service's own refusal."""
-        self.wrote = self.wrote or isinstance(statement, UpdateBase)
+        self.wrote = self.wrote or writes(statement)
         try:
             return await self.conn.execute(statement, parameters)
         except IntegrityError as error:
-            name = str(getattr(getattr(error.orig, "diag", None), "constraint_name", ""))
-            if name in self.db.refusals:
-                raise self.db.refusals[name]() from error
-            raise
+            raise self.db.named(error) from error.orig
 
     async def keep(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run a statement of the house's own books (ledger, inbox, request ids), which is no change of an entity."""
@@ -87,15 +86,18 @@ class Tx:
             raise RuntimeError("a change cannot commit without its ledger row: call ledger.record")
 
     async def commit(self) -> None:
-        """Commit. An error now means that nobody knows whether it happened: safe to repeat with the same request id."""
+        """Commit. If the answer is lost, nobody knows whether it happened: safe to repeat with the same request id."""
         try:
             await self.conn.commit()
+        except IntegrityError as error:  # of a constraint that is checked only now: it surely did not happen
+            raise self.db.named(error) from error.orig
         except DBAPIError as error:
             raise Unavailable(
                 "OUTCOME_UNKNOWN", "the answer to COMMIT was lost: repeat with the same request_id"
             ) from error
         finally:
             await self.close()
+        self.caller.committed = True
         if self.recorded:
             self.db.committed()
 
@@ -121,6 +123,11 @@ class Database:
             "-c default_transaction_read_only=on",
             isolation_level="AUTOCOMMIT",
         )
+
+    def named(self, error: IntegrityError) -> Exception:
+        """The service's own refusal for what one of its constraints refused; the error itself where it has none."""
+        name = str(getattr(getattr(error.orig, "diag", None), "constraint_name", ""))
+        return self.refusals[name]() if name in self.refusals else error
 
     @asynccontextmanager
     async def begin(self, caller: Caller) -> AsyncIterator[Tx]:
@@ -165,11 +172,18 @@ class Database:
         await self.reader.dispose()
 
 
+def writes(statement: Executable) -> bool:
+    """Whether a statement changes rows: SQL written out counts unless it begins with SELECT."""
+    if isinstance(statement, TextClause):
+        return not statement.text.lstrip().upper().startswith("SELECT")
+    return isinstance(statement, UpdateBase)
+
+
 def engine(
     config: Config, schema: str, size: int, options: str = "", isolation_level: Any = "READ COMMITTED"
 ) -> AsyncEngine:
     """A pool of connections for one purpose. Lost connections are noticed within half a minute, waiting is bounded."""
-    return create_async_engine(
+    made = create_async_engine(
         make_url(config.database_url).set(drivername="postgresql+psycopg"),
         isolation_level=isolation_level,
         pool_size=size,
@@ -187,8 +201,20 @@ def engine(
             f"-c idle_in_transaction_session_timeout=30s {options}",
         },
     )
+    event.listen(made.sync_engine, "checkout", refuse_lost)
+    return made
 
 
-def rows_of(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Rows turned into one list per column, for `INSERT … SELECT … FROM unnest(…)`: one statement for any number."""
-    return {column: [row[column] for row in rows] for column in columns}
+def refuse_lost(connection: Any, *_: Any) -> None:
+    """Make the pool replace a connection that the server has closed, before anybody relies on it.
+
+    Nothing is ever waiting to be read on an idle connection, unless it is the server's goodbye: one look at the socket
+    tells, without a round trip.
+    """
+    socket = select.poll()
+    try:
+        socket.register(connection.driver_connection.pgconn.socket, select.POLLIN)
+    except OperationalError as error:
+        raise InvalidatePoolError from error
+    if socket.poll(0):
+        raise InvalidatePoolError

@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from eridu.common.v1.change_pb2 import Change
 from libs.common import uids
+from libs.common.bus import MAX_MESSAGE
 from libs.common.clock import now
 from libs.common.db import Tx
 from libs.common.entities import Entity
@@ -99,6 +100,11 @@ def row_of(tx: Tx, entry: Entry, at: datetime) -> dict[str, Any]:
     change.reason = entry.reason
     change.old_values = json.dumps(entry.old, default=as_json)
     change.new_values = json.dumps(entry.new, default=as_json)
+    payload = entry.event.SerializeToString()
+    if len(payload) > MAX_MESSAGE:  # the stream would never take it, nor anything of this entity after it
+        raise RuntimeError(
+            f"{entry.subject}: an event of {len(payload)} bytes is too large: cut it into several entries"
+        )
     return {
         "event_uid": change.event_uid,
         "occurred_at": at,
@@ -116,7 +122,7 @@ def row_of(tx: Tx, entry: Entry, at: datetime) -> dict[str, Any]:
         "reason": entry.reason,
         "event_type": entry.event.DESCRIPTOR.full_name,
         "subject": f"eridu.{entry.subject}",
-        "payload": entry.event.SerializeToString(),
+        "payload": payload,
         "partition": zlib.crc32(entry.uid.encode()) % PARTITIONS,
     }
 

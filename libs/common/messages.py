@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from google.protobuf.struct_pb2 import Struct
+from google.protobuf.struct_pb2 import Struct, Value
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.common.entities import Entity
@@ -47,37 +47,27 @@ def time_of(field: Timestamp) -> datetime:
 
 def metadata_of(struct: Struct) -> Mapping[str, Any]:
     """Free JSON from a request: at most 16 KiB, 8 levels, numbers that JSON can write."""
-    values: dict[str, Any] = (
-        MessageToDict(struct) if depth_of(struct) <= METADATA_DEPTH else refuse("is nested too deeply")
-    )
-    try:
-        size = len(json.dumps(values, allow_nan=False))
-    except ValueError:
-        refuse("has a number that JSON cannot write")
-    if size > METADATA_BYTES:
-        refuse("is larger than 16 KiB")
+    look_into(struct.fields.values())
+    values: dict[str, Any] = MessageToDict(struct)
+    if len(json.dumps(values, ensure_ascii=False).encode()) > METADATA_BYTES:
+        raise metadata_invalid("is larger than 16 KiB")
     return values
 
 
-def depth_of(struct: Struct, level: int = 1) -> int:
-    """How deep free JSON is nested, as far as it matters."""
-    deepest = level
+def look_into(values: Iterable[Value], level: int = 1) -> None:
+    """Refuse free JSON that is nested too deeply or has a number that JSON cannot write."""
     if level > METADATA_DEPTH:
-        return level
-    for value in struct.fields.values():
+        raise metadata_invalid("is nested too deeply")
+    for value in values:
         kind = value.WhichOneof("kind")
         if kind == "number_value" and not math.isfinite(value.number_value):
-            refuse("has a number that JSON cannot write")
+            raise metadata_invalid("has a number that JSON cannot write")
         if kind == "struct_value":
-            deepest = max(deepest, depth_of(value.struct_value, level + 1))
+            look_into(value.struct_value.fields.values(), level + 1)
         elif kind == "list_value":
-            inner = Struct()
-            for index, item in enumerate(value.list_value.values):
-                inner.fields[str(index)].CopyFrom(item)
-            deepest = max(deepest, depth_of(inner, level + 1))
-    return deepest
+            look_into(value.list_value.values, level + 1)
 
 
-def refuse(what: str) -> Any:
-    """Refuse the metadata of a request."""
-    raise Invalid("METADATA_INVALID", f"metadata {what}", [FieldViolation("metadata", what)])
+def metadata_invalid(what: str) -> Invalid:
+    """The refusal of a request's metadata."""
+    return Invalid("METADATA_INVALID", f"metadata {what}", [FieldViolation("metadata", what)])

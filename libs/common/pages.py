@@ -82,9 +82,17 @@ def read_token(token: str, query: str, kinds: Sequence[type]) -> tuple[Any, ...]
         )
         if bound != query or not all(isinstance(value, kind) for kind, value in zip(kinds, key, strict=True)):
             raise ValueError
-        if any(isinstance(value, str) and "\0" in value for value in key):
-            raise ValueError
+        for value in key:
+            require_storable(value)
         return key
     except (ValueError, TypeError, RecursionError) as error:
         message = "this page_token does not belong to this query"
         raise Invalid("PAGE_TOKEN_INVALID", message, [FieldViolation("page_token", message)]) from error
+
+
+def require_storable(value: Any) -> None:
+    """ValueError for what PostgreSQL could not take: NUL, half a character, a number beyond 64 bits."""
+    if isinstance(value, str) and b"\0" in value.encode():
+        raise ValueError
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 
 from libs.common.access import Principal
 from libs.common.errors import Denied, NotFound
@@ -27,7 +28,8 @@ class Principals:
         if task is None or until < time.monotonic() or (task.done() and (task.cancelled() or task.exception())):
             if len(self.known) >= REMEMBERED:
                 self.known.clear()
-            task = asyncio.create_task(self.ask(ext_id))
+            # In a context of its own: the question is everybody's, and must not end at the first asker's deadline.
+            task = asyncio.create_task(self.ask(ext_id), context=Context())
             self.known[ext_id] = (time.monotonic() + self.ttl, task)
         return await asyncio.shield(task)  # callers at one moment share one question
 

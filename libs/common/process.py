@@ -14,7 +14,7 @@ from eridu.identity.v1.access_service_pb2 import GetPrincipalRequest
 from eridu.identity.v1.access_service_pb2_grpc import AccessServiceStub
 from libs.common import logs, migrations
 from libs.common.access import Principal
-from libs.common.bus import Bus
+from libs.common.bus import Bus, Unreachable
 from libs.common.config import Config
 from libs.common.consumers import Consumer, Hears
 from libs.common.db import Database, Refusals
@@ -27,7 +27,10 @@ from libs.common.tokens import Verifier
 
 log = logging.getLogger("eridu.process")
 
-GRACE = 8.0  # seconds that calls in hand may take after SIGTERM
+# After SIGTERM, in seconds; all in all less than the ten after which a supervisor kills.
+CALLS_GRACE = 5.0  # for calls in hand
+LOOP_GRACE = 1.5  # for events in hand, and again for what is to be published
+BUS_RETRY = 1.0  # between two attempts to find the bus ready at the start
 
 
 class Process:
@@ -45,7 +48,7 @@ class Process:
             config,
             service,
             [
-                interceptors.bound_time(),
+                interceptors.bound_time,
                 interceptors.admit(config),
                 interceptors.authenticate(Verifier(config), self.principals),
                 interceptors.ask_declaration,
@@ -55,7 +58,8 @@ class Process:
             ],
         )
         self.consumers: list[Consumer] = []
-        self.tasks: list[asyncio.Task[None]] = []
+        self.listening: list[asyncio.Task[None]] = []
+        self.relaying: list[asyncio.Task[None]] = []
         self.db.committed = self.relay.wake
         self.before_serving: Callable[[], Awaitable[None]] = nothing
 
@@ -73,17 +77,26 @@ class Process:
     async def start(self) -> None:
         """Connect, begin to relay and to listen, then serve."""
         await self.db.ping()
-        await self.bus.connect()
-        await self.bus.ensure_stream(self.service)
+        await self.reach_bus()
         for subject in ("eridu.identity.membership.*", "eridu.identity.user.*"):
             await self.bus.overhear(subject, self.principals.forget)
-        loops = [self.relay.run(), *(consumer.run() for consumer in self.consumers)]
-        self.tasks = [asyncio.create_task(loop) for loop in loops]
-        for task in self.tasks:
+        self.relaying = [asyncio.create_task(self.relay.run())]
+        self.listening = [asyncio.create_task(consumer.run()) for consumer in self.consumers]
+        for task in (*self.relaying, *self.listening):
             task.add_done_callback(self.on_ended)
         await self.before_serving()
         port = await self.server.start()
         log.info("%s serves on port %s", self.service, port)
+
+    async def reach_bus(self) -> None:
+        """Connect to the bus and make this service's stream; a bus that is not up yet is waited for."""
+        await self.bus.connect()
+        while True:
+            try:
+                return await self.bus.ensure_stream(self.service)
+            except Unreachable as error:
+                log.warning("%s waits for the bus: %s", self.service, str(error) or type(error).__name__)
+                await asyncio.sleep(BUS_RETRY)
 
     def on_ended(self, task: asyncio.Task[None]) -> None:
         """A loop must not end by itself: better no process than one that has stopped to relay or to listen."""
@@ -93,18 +106,25 @@ class Process:
 
     async def drain(self) -> None:
         """Stop in order: no new calls, end those in hand, no new events, publish what is left, close."""
-        await self.server.drain(GRACE)
+        await self.server.drain(CALLS_GRACE)
         for consumer in self.consumers:
             await consumer.stop()
+        await ended(self.listening)
         await self.relay.stop()
-        if self.tasks:
-            await asyncio.wait(self.tasks, timeout=GRACE)
-        for task in self.tasks:
-            task.cancel()
+        await ended(self.relaying)
         await self.neighbours.close()
         await self.bus.close()
         await self.relay.close()
         await self.db.close()
+
+
+async def ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait for loops that were told to stop, and end those that do not."""
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=LOOP_GRACE)
+        for task in late:
+            task.cancel()
+            log.warning("a loop was ended in the middle: its work is done again later")
 
 
 async def nothing() -> None:
@@ -116,8 +136,14 @@ async def run(process: Process) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    await process.start()
-    await stopped.wait()
+    told = asyncio.create_task(stopped.wait())
+    starting = asyncio.create_task(process.start())
+    await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        starting.result()
+    else:
+        starting.cancel()
+    await told
     log.info("%s drains", process.service)
     await process.drain()
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -58,8 +61,10 @@ class Relay:
         self.work.set()
 
     async def run(self) -> None:
-        """Publish until told to stop; an outage is waited out."""
-        while not self.stopping:
+        """Publish until told to stop, once more then; an outage is waited out."""
+        last = False
+        while not last:
+            last = self.stopping
             self.work.clear()
             try:
                 while await self.publish_batch() == BATCH:
@@ -68,38 +73,48 @@ class Relay:
                 log.warning("relay: waiting, because %s", type(error).__name__)
                 await asyncio.sleep(RETRY)
                 continue
-            try:
-                await asyncio.wait_for(self.work.wait(), POLL)
-            except TimeoutError:
-                pass
+            if not self.stopping:
+                try:
+                    await asyncio.wait_for(self.work.wait(), POLL)
+                except TimeoutError:
+                    pass
 
     async def publish_batch(self) -> int:
-        """Publish up to a batch and forget it when the server has all of it; the number published."""
+        """Publish up to a batch and forget what the server has; the number published, or the first error."""
         async with self.engine.begin() as conn:
             rows = (await conn.execute(self.take, {"lock_space": self.lock_space})).all()
-            if rows:
-                await asyncio.gather(
-                    *(
-                        self.bus.publish(
-                            row.subject,
-                            row.payload,
-                            headers(
-                                str(row.event_uid),
-                                row.event_type,
-                                f"eridu/{self.schema}",
-                                row.occurred_at,
-                                row.entity_uid,
-                                row.trace_id,
-                            ),
-                        )
-                        for row in rows
-                    )
-                )
-                await conn.execute(self.forget, {"ids": [row.id for row in rows]})
+            if not rows:
+                return 0
+            lines = defaultdict(list)  # one line for each entity: its next event goes when the one before is there
+            for row in rows:
+                lines[row.entity_uid].append(row)
+            published: list[int] = []
+            # All lines end before the transaction does: a straggler must not publish what is not ours any more.
+            ends = await asyncio.gather(
+                *(self.publish_line(line, published) for line in lines.values()), return_exceptions=True
+            )
+            await conn.execute(self.forget, {"ids": published})
+        for error in ends:
+            if error is not None:
+                raise error
         return len(rows)
 
+    async def publish_line(self, line: Sequence[Any], published: list[int]) -> None:
+        """Publish the events of one entity one after the other; `published` keeps the ids of those that are there."""
+        for row in line:
+            attributes = headers(
+                str(row.event_uid),
+                row.event_type,
+                f"eridu/{self.schema}",
+                row.occurred_at,
+                row.entity_uid,
+                row.trace_id,
+            )
+            await self.bus.publish(row.subject, row.payload, attributes)
+            published.append(row.id)
+
     async def stop(self) -> None:
-        """End after the batch in hand."""
+        """End when what is committed now is published, or cannot be."""
         self.stopping = True
         self.work.set()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Column,
     ColumnElement,
@@ -20,7 +21,9 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    any_,
     insert,
+    literal,
     select,
     update,
 )
@@ -55,12 +58,12 @@ class Word(TypeDecorator[Any]):
         return None if value is None else self.kind(value)
 
 
-def entity_table(name: str, metadata: MetaData, *items: SchemaItem) -> Table:
-    """A table of one kind of entity: its own columns between those that all have."""
+def entity_table(name: str, metadata: MetaData, *items: SchemaItem, key: Column[Any] | None = None) -> Table:
+    """A table of one kind of entity: its own columns between those that all have; `key` instead of a key of its own."""
     return Table(
         name,
         metadata,
-        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        Column("id", BigInteger, Identity(always=True), primary_key=True) if key is None else key,
         Column("uid", Text, nullable=False, unique=True),
         *items,
         Column("metadata", JSONB, nullable=False),
@@ -84,6 +87,16 @@ def living(table: Table) -> ColumnElement[bool]:
 def columns_of(table: Table, kind: type[Entity]) -> Select[Any]:
     """A query for the columns that an entity is made of."""
     return select(*(table.c[f.name] for f in fields(kind)))
+
+
+def among(column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
+    """Whether a text column has one of many values: one parameter however many they are."""
+    return column == any_(literal(sorted(values), ARRAY(Text)))
+
+
+def rows_of(names: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows as one list per column, for `INSERT … SELECT … FROM unnest(…)`: one statement however many they are."""
+    return {name: [row[name] for row in rows] for name in names}
 
 
 def values_of(table: Table, entity: Entity) -> dict[str, Any]:

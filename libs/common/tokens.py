@@ -7,6 +7,7 @@ know the public keys. Both are verified the same way, and there is no switch tha
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +19,14 @@ from libs.common import uids
 from libs.common.config import Config
 from libs.common.errors import Unauthenticated, Unavailable
 
+log = logging.getLogger(__name__)
+
 ALGORITHMS = ["EdDSA", "ES256", "RS256"]
 LEEWAY = 30  # seconds that clocks may differ
 SERVICE_TTL = 60  # seconds
 REFETCH = 30.0  # seconds between two fetches of a key set at the least
+RETRY = 1.0  # seconds between them as long as no key is known
+LARGEST_SET = 1024**2  # bytes
 LONGEST = 8 * 1024  # bytes of a token
 REMEMBERED = 4096  # verified tokens kept until they expire
 
@@ -39,28 +44,36 @@ class KeySet:
     """Public keys by id, fetched from a URL, kept while the URL is away, fetched again for an unknown id."""
 
     def __init__(self, url: str) -> None:
+        if url and not url.startswith(("https:", "file:")):
+            raise ValueError(f"keys are fetched from https: or file: only, not from {url!r}")
         self.url = url
         self.keys: dict[str, jwt.PyJWK] = {}
-        self.fetched = float("-inf")
+        self.next_fetch = 0.0  # monotonic seconds
+        self.fetching = asyncio.Lock()
 
     async def key(self, kid: str) -> jwt.PyJWK | None:
-        """The key of this id, or None."""
-        if kid not in self.keys and time.monotonic() - self.fetched >= REFETCH:
-            self.fetched = time.monotonic()
-            try:
-                document = await asyncio.to_thread(self.fetch)
-            except OSError as error:
-                self.fetched = float("-inf")
-                if not self.keys:
-                    raise Unavailable("KEYS_UNAVAILABLE", "the issuer's keys cannot be fetched") from error
-            else:
-                self.keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(document).keys if key.key_id}
+        """The key of this id, or None; Unavailable while no key at all could be fetched."""
+        if kid not in self.keys:
+            async with self.fetching:  # those who come meanwhile wait for the one fetch
+                if kid not in self.keys and time.monotonic() >= self.next_fetch:
+                    await self.refresh()
+            if not self.keys:
+                raise Unavailable("KEYS_UNAVAILABLE", "the issuer's keys cannot be fetched")
         return self.keys.get(kid)
+
+    async def refresh(self) -> None:
+        """Fetch the keys; those that are known stay when it fails."""
+        try:
+            document = await asyncio.to_thread(self.fetch)
+            self.keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(document).keys if key.key_id}
+        except (OSError, ValueError, jwt.PyJWTError) as error:
+            log.warning("no keys from %s: %s", self.url, type(error).__name__)
+        self.next_fetch = time.monotonic() + (REFETCH if self.keys else RETRY)
 
     def fetch(self) -> str:
         """Read the key set."""
         with urlopen(self.url, timeout=3) as answer:
-            return str(answer.read().decode())
+            return str(answer.read(LARGEST_SET).decode())
 
 
 class Verifier:
@@ -106,7 +119,7 @@ class Verifier:
                 leeway=LEEWAY,
                 options={"require": ["exp", "iat", "sub", "aud", "iss"]},
             )
-        except (jwt.PyJWTError, ValueError) as error:
+        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise unauthenticated() from error
         subject = claims["sub"]
         if not isinstance(subject, str) or not 0 < len(subject) <= 128 or (service and subject != kid):

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 
 import protovalidate
 from google.protobuf.message import DecodeError, Message
+from protovalidate import FieldPathPb
 from sqlalchemy.exc import DBAPIError
 
 from eridu.common.v1.access_pb2 import Access
@@ -34,20 +35,18 @@ LEAST_TIME = 0.05  # seconds; a call with less left is not begun
 RACES = 4  # times that a transaction which lost a race is run again
 
 
-def bound_time() -> Interceptor:
-    """Give every call a deadline. A change runs to its end even when its caller leaves: half a change is none."""
+async def bound_time(call: Call, proceed: Proceed) -> bytes:
+    """Give every call a deadline."""
+    given = call.context.time_remaining()
+    call.deadline = time.monotonic() + (DEFAULT_DEADLINE if given is None else min(given, LONGEST_DEADLINE))
+    require_time(call)
+    return await proceed(call)
 
-    async def bound(call: Call, proceed: Proceed) -> bytes:
-        given = call.context.time_remaining()
-        remaining = DEFAULT_DEADLINE if given is None else min(given, LONGEST_DEADLINE)
-        call.deadline = time.monotonic() + remaining
-        if remaining < LEAST_TIME:
-            raise Unavailable("DEADLINE_TOO_SHORT", "too little time is left to begin")
-        if call.method.mutates:
-            return await asyncio.shield(asyncio.ensure_future(proceed(call)))
-        return await proceed(call)
 
-    return bound
+def require_time(call: Call) -> None:
+    """Refuse to begin what its caller will not wait for."""
+    if call.remaining() < LEAST_TIME:
+        raise Unavailable("DEADLINE_TOO_SHORT", "too little time is left to begin")
 
 
 def admit(config: Config) -> Interceptor:
@@ -68,6 +67,7 @@ def admit(config: Config) -> Interceptor:
         else:
             await running.acquire()
         try:
+            require_time(call)  # after the wait
             return await proceed(call)
         finally:
             running.release()
@@ -134,15 +134,10 @@ async def read_and_validate(call: Call, proceed: Proceed) -> bytes:
     try:
         protovalidate.validate(call.request)
     except protovalidate.ValidationError as error:
-        violations = [
-            FieldViolation(path_of(violation.proto.field), violation.proto.message) for violation in error.violations
-        ]
-        fields = ", ".join(sorted({violation.field for violation in violations if violation.field}))
-        raise Invalid(
-            "REQUEST_INVALID", f"the request breaks rules: {fields or violations[0].description}", violations
-        ) from error
-    except protovalidate.CompilationError:
-        raise
+        violations = [FieldViolation(path_of(broken.proto.field), broken.proto.message) for broken in error.violations]
+        named = ", ".join(sorted({violation.field for violation in violations if violation.field}))
+        message = f"the request breaks rules: {named or violations[0].description}"
+        raise Invalid("REQUEST_INVALID", message, violations) from error
     call.caller.request_id = getattr(call.request, "request_id", "")
     return await proceed(call)
 
@@ -151,24 +146,26 @@ def refuse_nul(message: Message, path: str = "") -> None:
     """Refuse NUL in any text: PostgreSQL has no place for it."""
     for field, value in message.ListFields():
         here = f"{path}{field.name}"
-        values = value if field.is_repeated else [value]
         if field.message_type and field.message_type.GetOptions().map_entry:
-            values = [*value.keys(), *value.values()]
-        for one in values:
+            values = [(here, one) for pair in value.items() for one in pair]
+        elif field.is_repeated:
+            values = [(f"{here}[{index}]", one) for index, one in enumerate(value)]
+        else:
+            values = [(here, value)]
+        for place, one in values:
             if isinstance(one, Message):
-                refuse_nul(one, f"{here}.")
+                refuse_nul(one, f"{place}.")
             elif isinstance(one, str) and "\0" in one:
-                message_text = "text must not contain NUL"
-                raise Invalid("REQUEST_INVALID", f"{here}: {message_text}", [FieldViolation(here, message_text)])
+                broken = "text must not contain NUL"
+                raise Invalid("REQUEST_INVALID", f"{place}: {broken}", [FieldViolation(place, broken)])
 
 
-def path_of(path: object) -> str:
-    """A field path as people write it: `items[3].title`."""
-    parts = []
-    for element in path.elements:  # type: ignore[attr-defined]
-        index = f"[{element.index}]" if element.subscript is not None and "index" in str(element) else ""
-        parts.append(f"{element.field_name}{index}")
-    return ".".join(parts)
+def path_of(path: FieldPathPb | None) -> str:
+    """A field path as people write it: `items[3].title`; empty for a rule about the whole message."""
+    return ".".join(
+        element.field_name + (f"[{element.subscript.value}]" if element.subscript else "")
+        for element in (path.elements if path else ())
+    )
 
 
 async def answer_once(call: Call, proceed: Proceed) -> bytes:
@@ -177,7 +174,9 @@ async def answer_once(call: Call, proceed: Proceed) -> bytes:
     if not (call.method.mutates and caller.request_id):
         return await proceed(call)
     body_hash = hashlib.blake2b(call.request.SerializeToString(deterministic=True), digest_size=16).digest()
-    once = RequestOnce(caller.actor, call.method.path, caller.request_id, body_hash)
+    # A service that acts for somebody says so: one user's ids are never another's, whoever passes them on.
+    actor = f"{caller.actor} for {caller.on_behalf_of}" if caller.on_behalf_of else caller.actor
+    once = RequestOnce(actor, call.method.path, caller.request_id, body_hash)
     caller.once = once
     try:
         answer = await proceed(call)
@@ -199,7 +198,8 @@ async def repeat_lost_races(call: Call, proceed: Proceed) -> bytes:
         try:
             return await proceed(call)
         except DBAPIError as error:
-            if not is_conflict(error) or attempt == RACES - 1 or call.remaining() < 1:
+            hopeless = attempt == RACES - 1 or call.remaining() < 1
+            if hopeless or call.caller.committed or not is_conflict(error):
                 raise
         await asyncio.sleep(random.uniform(0.005, 0.05) * 2**attempt)
     raise AssertionError("unreachable")

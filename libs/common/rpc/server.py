@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,6 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from eridu.common.v1 import access_pb2
 from libs.common.config import Config
@@ -41,6 +40,9 @@ OPTIONS = [
 ]
 
 
+Outcome = bytes | DomainError | None  # an answer, a refusal, a bug
+
+
 class AccessUndeclared(Exception):
     """A method says nothing about who may call it: the server does not start."""
 
@@ -56,6 +58,7 @@ class Server:
         self.names: list[str] = []
         self.health = health_aio.HealthServicer()
         self.port = 0
+        self.changes: set[asyncio.Task[Outcome]] = set()  # mutating calls in hand, their callers there or gone
 
     def add(self, register: Callable[[Any, Any], None], servicer: object) -> None:
         """Serve a servicer; `register` is its generated `add_…Servicer_to_server`, which calls the two below."""
@@ -99,23 +102,24 @@ class Server:
             call = Call(method, body, context, metadata)
             call.caller.trace_id = trace_id(metadata)
             current.set(call)
-            try:
-                answer = await proceed(call)
-                log_call(call, "OK", "")
+            answer = await (self.to_its_end(call, proceed) if method.mutates else outcome(call, proceed))
+            if isinstance(answer, bytes):
                 return answer
-            except Exception as error:
-                refusal = refusal_of(error)
-                if refusal is None:
-                    log.exception("%s failed", method.path)
-                    log_call(call, "INTERNAL", type(error).__name__)
-                    await context.abort(grpc.StatusCode.INTERNAL, "internal error")
-                rich = status.to_status(refusal, method.domain)
-                code = status.CODES[type(refusal)]
-                log_call(call, code.name, refusal.reason)
-                await context.abort(code, refusal.message, ((status.DETAILS, rich.SerializeToString()),))
-                raise AssertionError("abort raises") from None
+            if answer is None:
+                await context.abort(grpc.StatusCode.INTERNAL, "internal error")
+            rich = status.to_status(answer, method.domain)
+            details = ((status.DETAILS, rich.SerializeToString()),)
+            await context.abort(status.CODES[type(answer)], rich.message, details)
+            raise AssertionError("abort raises")
 
         return serve
+
+    async def to_its_end(self, call: Call, proceed: Proceed) -> Outcome:
+        """Work on a change to its end even when its caller leaves: half a change is none."""
+        change = asyncio.create_task(outcome(call, proceed))
+        self.changes.add(change)
+        change.add_done_callback(self.changes.discard)
+        return await asyncio.shield(change)
 
     async def start(self) -> int:
         """Bind, serve and say SERVING; the port."""
@@ -140,7 +144,37 @@ class Server:
     async def drain(self, grace: float) -> None:
         """Say NOT_SERVING, take no new calls, let those in hand end."""
         await self.say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        until = time.monotonic() + grace
         await self.server.stop(grace)
+        if self.changes:  # of callers who left
+            await asyncio.wait(self.changes, timeout=max(until - time.monotonic(), 0.5))
+
+
+async def outcome(call: Call, proceed: Proceed) -> Outcome:
+    """What a call comes to, logged: its answer or its refusal, or None for a bug, of which nothing leaves the house."""
+    try:
+        answer = await proceed(call)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():  # the caller left
+            log_call(call, "CANCELLED", "")
+            raise
+        return refusal_logged(call, error)
+    except Exception as error:
+        return refusal_logged(call, error)
+    log_call(call, "OK", "")
+    return answer
+
+
+def refusal_logged(call: Call, error: BaseException) -> DomainError | None:
+    """The refusal that an error means to the caller; None for a bug, which is logged in full."""
+    refusal = status.refusal_of(error)
+    if refusal is None:
+        log.error("%s failed", call.method.path, exc_info=error)
+        log_call(call, "INTERNAL", type(error).__name__)
+    else:
+        log_call(call, status.CODES[type(refusal)].name, refusal.reason)
+    return refusal
 
 
 async def handle(call: Call) -> bytes:
@@ -156,15 +190,6 @@ def around(interceptor: Interceptor, proceed: Proceed) -> Proceed:
         return await interceptor(call, proceed)
 
     return step
-
-
-def refusal_of(error: Exception) -> DomainError | None:
-    """The refusal that an error means to the caller; None for a bug."""
-    if isinstance(error, DomainError):
-        return error
-    if isinstance(error, (DBAPIError, PoolTimeout)):
-        return status.of_database(error)
-    return None
 
 
 def trace_id(metadata: Mapping[str, list[str]]) -> str:

@@ -1,5 +1,4 @@
-from services.scheduling.store import METADATA
-
 from libs.common.migrations import run_environment
+from services.scheduling.store.tables import METADATA
 
 run_environment(METADATA)

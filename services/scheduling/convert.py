@@ -1,0 +1,244 @@
+"""Between scheduling's domain and its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, mc_pb2, room_pb2, schedule_pb2, schedule_service_pb2
+from libs.common.access import Caller
+from libs.common.messages import set_time, stamp, time_of
+from services.scheduling.domain.booking import Problem, Rule, ShowBooking, ShowRef
+from services.scheduling.domain.confirmation import Confirmation, Mode, ShowOutcome
+from services.scheduling.domain.plan import RowOutcome, RowResult
+from services.scheduling.domain.resource import Mc, ResourceKind, Room
+from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule, ScheduleStatus
+from services.scheduling.store.bookings import BookedResource
+
+STATUSES = {status: schedule_pb2.ScheduleStatus.Value(f"SCHEDULE_STATUS_{status.name}") for status in ScheduleStatus}
+STATUS_OF = {value: status for status, value in STATUSES.items()}
+ROW_OUTCOMES = {one: schedule_service_pb2.RowOutcome.Value(f"ROW_OUTCOME_{one.name}") for one in RowOutcome}
+SHOW_OUTCOMES = {one: schedule_service_pb2.ShowOutcome.Value(f"SHOW_OUTCOME_{one.name}") for one in ShowOutcome}
+RULES = {rule: schedule_pb2.Rule.Value(f"RULE_{rule.name}") for rule in Rule}
+KINDS = {kind: booking_pb2.ResourceKind.Value(f"RESOURCE_KIND_{kind.name}") for kind in ResourceKind}
+KIND_OF: dict[int, ResourceKind | None] = {value: kind for kind, value in KINDS.items()} | {0: None}
+MODES = {
+    schedule_service_pb2.CONFIRM_MODE_UNSPECIFIED: Mode.ALL_OR_NOTHING,
+    schedule_service_pb2.CONFIRM_MODE_ALL_OR_NOTHING: Mode.ALL_OR_NOTHING,
+    schedule_service_pb2.CONFIRM_MODE_BEST_EFFORT: Mode.BEST_EFFORT,
+    schedule_service_pb2.CONFIRM_MODE_VALIDATE_ONLY: Mode.VALIDATE_ONLY,
+}
+
+
+def room(entity: Room) -> room_pb2.Room:
+    """A room as a message."""
+    message = room_pb2.Room(
+        uid=entity.uid,
+        studio_uid=entity.studio_uid,
+        name=entity.name,
+        capacity=entity.capacity,
+        capabilities=entity.capabilities,
+        turnaround_before_minutes=entity.turnaround_before,
+        turnaround_after_minutes=entity.turnaround_after,
+        active=entity.active,
+    )
+    stamp(message, entity)
+    return message
+
+
+def mc(entity: Mc) -> mc_pb2.Mc:
+    """An MC as a message."""
+    message = mc_pb2.Mc(
+        uid=entity.uid,
+        studio_uid=entity.studio_uid,
+        name=entity.name,
+        alias=entity.alias,
+        user_uid=entity.user_uid,
+    )
+    stamp(message, entity)
+    return message
+
+
+def schedule(entity: Schedule) -> schedule_pb2.Schedule:
+    """A schedule as a message."""
+    message = schedule_pb2.Schedule(
+        uid=entity.uid,
+        studio_uid=entity.studio_uid,
+        client_uid=entity.client_uid,
+        name=entity.name,
+        status=STATUSES[entity.status],
+        time_zone=entity.time_zone,
+        plan_version=entity.plan_version,
+        confirmed_version=entity.confirmed_version,
+    )
+    set_time(message.starts_at, entity.starts_at)
+    set_time(message.ends_at, entity.ends_at)
+    stamp(message, entity)
+    return message
+
+
+def planned_show(row: PlannedShow) -> schedule_pb2.PlannedShow:
+    """A row of a plan as a message."""
+    message = schedule_pb2.PlannedShow(
+        uid=row.uid,
+        show_uid=row.show_uid,
+        schedule_uid=row.schedule_uid,
+        external_id=row.planned.external_id,
+        name=row.planned.name,
+        room_uid=row.planned.room_uid,
+        mc_uids=row.planned.mc_uids,
+        platform_uids=row.planned.platform_uids,
+        type=row.planned.type,
+        standard=row.planned.standard,
+        cancelled=row.cancelled,
+        started=row.started,
+        version=row.version,
+    )
+    set_time(message.starts_at, row.planned.starts_at)
+    set_time(message.ends_at, row.planned.ends_at)
+    set_time(message.removed_at, row.removed_at)
+    return message
+
+
+def row_result(result: RowResult) -> schedule_service_pb2.RowResult:
+    """The answer for a row of a sheet."""
+    return schedule_service_pb2.RowResult(
+        line=result.line,
+        external_id=result.external_id,
+        outcome=ROW_OUTCOMES[result.outcome],
+        show_uid=result.show_uid,
+        errors=[
+            schedule_service_pb2.RowError(field=error.field, reason=error.reason, message=error.message)
+            for error in result.errors
+        ],
+    )
+
+
+def show_ref(ref: ShowRef, caller: Caller) -> schedule_pb2.ShowRef:
+    """A show in a problem: nothing but `busy` when it is not the caller's to see."""
+    if not caller.sees(ref.studio_uid, ref.client_uid):
+        return schedule_pb2.ShowRef(busy=True)
+    return schedule_pb2.ShowRef(
+        show_uid=ref.show_uid, external_id=ref.external_id, name=ref.name, schedule_uid=ref.schedule_uid
+    )
+
+
+def problem(found: Problem, caller: Caller) -> schedule_pb2.Problem:
+    """A problem as a message, with its sentence."""
+    message = schedule_pb2.Problem(
+        rule=RULES[found.rule],
+        show=show_ref(found.show, caller),
+        inside_plan=found.inside_plan,
+        message=sentence(found, caller),
+    )
+    if found.resource:
+        message.resource_uid, message.resource_name = found.resource.uid, found.resource.name
+    if found.other:
+        message.other.CopyFrom(show_ref(found.other, caller))
+    set_time(getattr(message, "from"), found.start)
+    set_time(message.until, found.until)
+    return message
+
+
+def sentence(found: Problem, caller: Caller) -> str:
+    """A problem in words."""
+    resource = found.resource.name if found.resource else ""
+    if found.rule is Rule.OUTSIDE_PERIOD:
+        return f"{found.show.name} starts outside the schedule's period"
+    if found.rule in (Rule.ROOM_UNAVAILABLE, Rule.MC_UNAVAILABLE) or found.other is None:
+        return f"{found.show.name}: {resource} cannot be booked"
+    other = found.other.name if caller.sees(found.other.studio_uid, found.other.client_uid) else "another show"
+    time = f"from {found.start:%Y-%m-%d %H:%M} to {found.until:%H:%M} UTC"
+    return f"{found.show.name}: {resource} is taken by {other} {time}"
+
+
+def confirmation(answer: Confirmation, caller: Caller) -> schedule_service_pb2.ConfirmScheduleResponse:
+    """What a confirmation did."""
+    return schedule_service_pb2.ConfirmScheduleResponse(
+        schedule=schedule(answer.schedule),
+        confirmed=answer.confirmed,
+        results=[
+            schedule_service_pb2.ShowResult(
+                show=show_ref(result.show, caller),
+                outcome=SHOW_OUTCOMES[result.outcome],
+                problems=problems(result.problems, caller),
+            )
+            for result in answer.results
+        ],
+    )
+
+
+def problems(found: Sequence[Problem], caller: Caller) -> list[schedule_pb2.Problem]:
+    """Problems by start of the show."""
+    return [problem(one, caller) for one in found]
+
+
+def show_booking(booked: ShowBooking) -> booking_pb2.ShowBooking:
+    """All that a show has booked."""
+    planned = booked.planned
+    message = booking_pb2.ShowBooking(
+        show_uid=booked.show_uid,
+        confirmation=booked.confirmation,
+        version=booked.version,
+        in_force=booked.in_force,
+        studio_uid=booked.studio_uid,
+        client_uid=booked.client_uid,
+        schedule_uid=booked.schedule_uid,
+        external_id=planned.external_id,
+        name=planned.name,
+        room_uid=planned.room_uid,
+        mc_uids=planned.mc_uids,
+        platform_uids=planned.platform_uids,
+        type=planned.type,
+        standard=planned.standard,
+    )
+    set_time(message.starts_at, planned.starts_at)
+    set_time(message.ends_at, planned.ends_at)
+    return message
+
+
+def booking(booked: BookedResource) -> booking_pb2.Booking:
+    """One booking as a message."""
+    released = booking_pb2.BOOKING_STATE_RELEASED if booked.released_at else booking_pb2.BOOKING_STATE_CONFIRMED
+    message = booking_pb2.Booking(
+        uid=booked.uid,
+        show_uid=booked.show_uid,
+        confirmation=booked.confirmation,
+        studio_uid=booked.studio_uid,
+        client_uid=booked.client_uid,
+        resource_kind=KINDS[booked.kind],
+        resource_uid=booked.resource_uid,
+        state=released,
+    )
+    set_time(getattr(message, "from"), booked.start)
+    set_time(message.until, booked.until)
+    set_time(message.created_at, booked.created_at)
+    set_time(message.released_at, booked.released_at)
+    return message
+
+
+def asked(request: booking_service_pb2.BookShowRequest) -> ShowBooking:
+    """What an ad-hoc show asks for, under its confirmation number."""
+    return ShowBooking(
+        show_uid=request.show_uid,
+        confirmation=request.confirmation,
+        version=1,
+        in_force=True,
+        studio_uid=request.studio_uid,
+        client_uid=request.client_uid,
+        planned=Planned(
+            external_id="",
+            name=request.name,
+            room_uid=request.room_uid,
+            mc_uids=tuple(request.mc_uids),
+            platform_uids=tuple(request.platform_uids),
+            type=request.type,
+            standard=request.standard,
+            starts_at=time_of(request.starts_at),
+            ends_at=time_of(request.ends_at),
+        ),
+    )
+
+
+def category(value: schedule_pb2.ChangeCategory.ValueType) -> str:
+    """A change category as the audit trail keeps it: `client_request`."""
+    return schedule_pb2.ChangeCategory.Name(value).removeprefix("CHANGE_CATEGORY_").lower()

@@ -1,0 +1,1 @@
+"""Scheduling's rules, by noun. Pure: no SQL, no gRPC, no protobuf, no clock."""

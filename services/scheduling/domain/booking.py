@@ -1,0 +1,277 @@
+"""Bookings: who has which room and which MC, and which of a plan's shows can have what they want.
+
+PostgreSQL makes a double booking impossible; the rules here say beforehand, for people, what it would refuse and why.
+Validation and confirmation run the same ones.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from libs.common.errors import Refused
+from services.scheduling.domain.resource import Resource, ResourceKind
+from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule
+
+MOST_CLASHES = 20  # that one show names on one resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowBooking:
+    """All that one show has booked, and under which confirmation; kept after its release, as the number's tombstone.
+
+    `version` grows with every change, over all confirmations: consumers order by it.
+    """
+
+    show_uid: str
+    confirmation: int
+    version: int
+    in_force: bool
+    studio_uid: str
+    client_uid: str
+    schedule_uid: str = ""
+    planned: Planned
+
+    def books_the_same(self, planned: Planned) -> bool:
+        """The same room and MCs at the same time, whatever else differs."""
+        mine = self.planned
+        return (mine.room_uid, set(mine.mc_uids), mine.starts_at, mine.ends_at) == (
+            planned.room_uid,
+            set(planned.mc_uids),
+            planned.starts_at,
+            planned.ends_at,
+        )
+
+    def move(self, planned: Planned) -> ShowBooking:
+        """Booked otherwise, under the same confirmation."""
+        return replace(self, planned=planned, version=self.version + 1)
+
+    def confirm(self, planned: Planned, confirmation: int) -> ShowBooking:
+        """Booked again after a release, under a new number."""
+        return replace(self, planned=planned, confirmation=confirmation, in_force=True, version=self.version + 1)
+
+    def release(self, confirmation: int) -> ShowBooking:
+        """Given back."""
+        return replace(self, confirmation=confirmation, in_force=False, version=self.version + 1)
+
+
+def book(mine: ShowBooking | None, asked: ShowBooking) -> ShowBooking:
+    """What a show has booked after it asked, under the confirmation number that it brings.
+
+    A number that was released refuses a late booking of it, and an old number a booking behind the current one's back:
+    so a call that was given up and comes through after all does no harm.
+    """
+    if mine is None:
+        return asked
+    if asked.confirmation < mine.confirmation:
+        raise Refused(
+            "CONFIRMATION_OLD", f"the show has confirmation {mine.confirmation} already", show_uid=mine.show_uid
+        )
+    if asked.confirmation > mine.confirmation:
+        return mine.confirm(asked.planned, asked.confirmation)
+    if not mine.in_force:
+        raise Refused("CONFIRMATION_RELEASED", f"confirmation {mine.confirmation} was released", show_uid=mine.show_uid)
+    return mine if mine.planned == asked.planned else mine.move(asked.planned)
+
+
+@dataclass(frozen=True, slots=True)
+class ShowRef:
+    """A show as others name it."""
+
+    show_uid: str
+    external_id: str
+    name: str
+    schedule_uid: str
+    studio_uid: str
+    client_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One resource for one stretch of time, turnaround included, for one show. Half-open: `until` is free again."""
+
+    resource: Resource
+    start: datetime
+    until: datetime
+    show: ShowRef
+
+
+class Rule(StrEnum):
+    """What a problem broke."""
+
+    ROOM_CLASH = "room_clash"
+    MC_CLASH = "mc_clash"
+    ROOM_UNAVAILABLE = "room_unavailable"
+    MC_UNAVAILABLE = "mc_unavailable"
+    OUTSIDE_PERIOD = "outside_period"
+
+
+CLASH = {ResourceKind.ROOM: Rule.ROOM_CLASH, ResourceKind.MC: Rule.MC_CLASH}
+UNAVAILABLE = {ResourceKind.ROOM: Rule.ROOM_UNAVAILABLE, ResourceKind.MC: Rule.MC_UNAVAILABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a show cannot be booked; `other` is the show in the way, for the clash rules."""
+
+    rule: Rule
+    show: ShowRef
+    resource: Resource | None = None
+    other: ShowRef | None = None
+    start: datetime | None = None
+    until: datetime | None = None
+    inside_plan: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A planned show and the slots it needs: all of them or none."""
+
+    row: PlannedShow
+    show: ShowRef
+    slots: tuple[Slot, ...]
+    problems: tuple[Problem, ...]  # of the show alone: resources that cannot be booked, a start outside the period
+
+
+class Taken:
+    """Slots in force, by resource and start. Slots of one resource never overlap: the database saw to it."""
+
+    def __init__(self, slots: Iterable[Slot] = ()) -> None:
+        self.by_resource: dict[int, list[Slot]] = defaultdict(list)
+        for slot in sorted(slots, key=lambda slot: slot.start):
+            self.by_resource[slot.resource.id].append(slot)
+
+    def in_the_way(self, slot: Slot) -> Iterator[Slot]:
+        """Those that overlap a slot, by start."""
+        slots = self.by_resource.get(slot.resource.id, [])
+        first = bisect_left(slots, slot.start, key=lambda taken: taken.until)
+        for taken in slots[first:]:
+            if taken.start >= slot.until:
+                return
+            if taken.until > slot.start:
+                yield taken
+
+    def add(self, slots: Iterable[Slot]) -> None:
+        """Take more; they come by start, and nothing is in their way."""
+        for slot in slots:
+            self.by_resource[slot.resource.id].append(slot)
+
+
+def slots_of(planned: Planned, show: ShowRef, resources: Mapping[str, Resource]) -> tuple[Slot, ...]:
+    """What a show takes: its room with turnaround, its MCs for its own time."""
+    return tuple(
+        Slot(resource, planned.starts_at - resource.before, planned.ends_at + resource.after, show)
+        for uid in (planned.room_uid, *planned.mc_uids)
+        if uid
+        for resource in (resources[uid],)
+    )
+
+
+def want(row: PlannedShow, schedule: Schedule, resources: Mapping[str, Resource]) -> Wanted:
+    """What a row of a plan asks for, and what is wrong with it before anybody else is looked at."""
+    show = ShowRef(
+        row.show_uid, row.external_id, row.planned.name, schedule.uid, schedule.studio_uid, schedule.client_uid
+    )
+    slots = slots_of(row.planned, show, resources)
+    problems = [
+        Problem(UNAVAILABLE[slot.resource.kind], show, slot.resource) for slot in slots if not slot.resource.bookable
+    ]
+    if not schedule.covers(row.planned.starts_at):
+        problems.append(Problem(Rule.OUTSIDE_PERIOD, show))
+    return Wanted(row, show, slots, tuple(problems))
+
+
+def clash(slot: Slot, other: Slot, inside_plan: bool) -> Problem:
+    """Two shows want one resource at one time."""
+    return Problem(
+        CLASH[slot.resource.kind],
+        slot.show,
+        slot.resource,
+        other.show,
+        max(slot.start, other.start),
+        min(slot.until, other.until),
+        inside_plan,
+    )
+
+
+def clashes_with(taken: Taken, slots: Iterable[Slot], inside_plan: bool) -> list[Problem]:
+    """Everything in the way of a show's slots."""
+    return [clash(slot, other, inside_plan) for slot in slots for other in first_few(taken.in_the_way(slot))]
+
+
+def clashes_inside(wanted: Sequence[Wanted]) -> list[Problem]:
+    """Every clash between shows of one plan, each pair once, at the show that starts later: a sweep by resource."""
+    problems = []
+    by_resource: dict[int, list[Slot]] = defaultdict(list)
+    for slot in sorted((slot for each in wanted for slot in each.slots), key=by_start):
+        running = by_resource[slot.resource.id]
+        running[:] = [other for other in running if other.until > slot.start][:MOST_CLASHES]
+        problems += [clash(slot, other, True) for other in running]
+        running.append(slot)
+    return problems
+
+
+def all_problems(wanted: Sequence[Wanted], world: Taken) -> list[Problem]:
+    """Every problem of a plan at once: of each show alone, inside the plan, and with bookings in force."""
+    problems = [problem for each in wanted for problem in each.problems]
+    problems += clashes_inside(wanted)
+    problems += [problem for each in wanted for problem in clashes_with(world, each.slots, False)]
+    return problems
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Which shows of a plan are booked, and why the others are not."""
+
+    winners: tuple[Wanted, ...]
+    refused: Mapping[str, Sequence[Problem]]  # by show uid
+
+
+def decide(wanted: Sequence[Wanted], world: Sequence[Slot], held: Mapping[str, Sequence[Slot]]) -> Verdict:
+    """Who wins: the earlier start, then the lower external_id; a show gets all its resources or none.
+
+    A refused show blocks nobody, save that what it has *now* (`held`, by show uid) stays in force and may be in the
+    way of others: then those are decided again with it.
+    """
+    in_order = sorted(wanted, key=lambda each: (each.row.planned.starts_at, each.row.external_id))
+    keeps: set[str] = set()
+    while True:
+        kept = [slot for show_uid in sorted(keeps) for slot in held[show_uid]]
+        verdict = sweep(in_order, Taken([*world, *kept]))
+        more = {show_uid for show_uid in verdict.refused if held.get(show_uid)} - keeps
+        if not more:
+            return verdict
+        keeps |= more
+
+
+def sweep(in_order: Sequence[Wanted], world: Taken) -> Verdict:
+    """One pass: each show in its turn gets its slots if they are free of the world and of the shows before it."""
+    winners, refused = [], {}
+    plan = Taken()
+    for each in in_order:
+        problems = [
+            *each.problems,
+            *(p for p in clashes_with(world, each.slots, False) if p.other and p.other.show_uid != each.row.show_uid),
+            *clashes_with(plan, each.slots, True),
+        ]
+        if problems:
+            refused[each.row.show_uid] = problems
+        else:
+            winners.append(each)
+            plan.add(each.slots)
+    return Verdict(tuple(winners), refused)
+
+
+def by_start(slot: Slot) -> tuple[datetime, str, str]:
+    """Slots in the order of their start."""
+    return slot.start, slot.show.external_id, slot.show.show_uid
+
+
+def first_few(slots: Iterator[Slot]) -> Iterator[Slot]:
+    """As many as one show names on one resource."""
+    for _, slot in zip(range(MOST_CLASHES), slots, strict=False):
+        yield slot

@@ -1,0 +1,56 @@
+"""RPCs of bookings."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, booking_service_pb2_grpc
+from libs.common.clock import Clock
+from libs.common.db import Database
+from libs.common.pages import PageQuery
+from libs.common.rpc.call import caller
+from services.scheduling import convert, queries
+from services.scheduling.commands import bookings as commands
+
+BY_START = (datetime, str)  # the sort key of the list
+
+
+class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
+    """Who has which room and which MC, and when."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self.db, self.clock = db, clock
+
+    async def BookShow(self, request: booking_service_pb2.BookShowRequest, context: Any) -> booking_pb2.ShowBooking:
+        """Book a show that has no schedule."""
+        booked = await commands.book_show(self.db, caller(), self.clock, convert.asked(request))
+        return convert.show_booking(booked)
+
+    async def ReleaseShow(
+        self, request: booking_service_pb2.ReleaseShowRequest, context: Any
+    ) -> booking_pb2.ShowBooking:
+        """Give back what a show has booked."""
+        released = await commands.release_show(
+            self.db, caller(), self.clock, request.show_uid, request.confirmation, request.reason
+        )
+        return convert.show_booking(released)
+
+    async def ListBookings(
+        self, request: booking_service_pb2.ListBookingsRequest, context: Any
+    ) -> booking_service_pb2.ListBookingsResponse:
+        """List bookings."""
+        page = await queries.list_bookings(
+            self.db,
+            caller(),
+            studio_uid=request.studio_uid,
+            client_uid=request.client_uid,
+            resource_uid=request.resource_uid,
+            kind=convert.KIND_OF[request.resource_kind],
+            show_uid=request.show_uid,
+            show_released=request.show_released,
+            page=PageQuery.of(request, *BY_START),
+        )
+        return booking_service_pb2.ListBookingsResponse(
+            bookings=[convert.booking(booked) for booked in page.rows], next_page_token=page.next_token
+        )

@@ -1,0 +1,1 @@
+"""Scheduling's tables, and the only SQL of the service, by noun."""

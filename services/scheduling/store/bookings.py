@@ -1,0 +1,230 @@
+"""Bookings in the database: the only authority on who has what and when."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, text, tuple_
+
+from libs.common import uids
+from libs.common.access import Visible
+from libs.common.db import Reader, Tx
+from libs.common.pages import Page, PageQuery, cut
+from libs.common.tables import among, rows_of
+from services.scheduling.domain.booking import ShowBooking, ShowRef, Slot
+from services.scheduling.domain.resource import ResourceKind
+from services.scheduling.store import tables
+from services.scheduling.store.schedules import LISTS, of_groups, planned_of, planned_values
+
+SHOW_BOOKING_COLUMNS = {
+    "show_uid": "text",
+    "confirmation": "integer",
+    "version": "bigint",
+    "in_force": "boolean",
+    "studio_uid": "text",
+    "client_uid": "text",
+    "schedule_uid": "text",
+    "external_id": "text",
+    "name": "text",
+    "room_uid": "text",
+    "mc_uids": "text",
+    "platform_uids": "text",
+    "type": "text",
+    "standard": "text",
+    "starts_at": "timestamptz",
+    "ends_at": "timestamptz",
+}
+OWN = ("show_uid", "confirmation", "version", "in_force", "studio_uid", "client_uid", "schedule_uid")
+
+SAVE_SHOW_BOOKINGS = text(
+    f"""
+    INSERT INTO scheduling.show_booking ({", ".join(SHOW_BOOKING_COLUMNS)})
+    SELECT {", ".join(f"CAST({name} AS text[])" if name in LISTS else name for name in SHOW_BOOKING_COLUMNS)}
+    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in SHOW_BOOKING_COLUMNS.items())})
+        AS booked ({", ".join(SHOW_BOOKING_COLUMNS)})
+    ON CONFLICT (show_uid) DO UPDATE SET
+        {", ".join(f"{name} = excluded.{name}" for name in SHOW_BOOKING_COLUMNS if name != "show_uid")}
+    """
+)
+
+# Sorted by resource and start, and without an error on conflict: plain or unsorted inserts deadlock under a race.
+BOOK = text(
+    """
+    INSERT INTO scheduling.booking
+        (uid, show_uid, confirmation, studio_uid, client_uid, kind, resource_id, resource_uid, period, created_at)
+    SELECT uid, show_uid, confirmation, studio_uid, client_uid, kind, resource_id, resource_uid,
+           tstzrange(start, until), :now
+    FROM unnest(CAST(:uid AS text[]), CAST(:show_uid AS text[]), CAST(:confirmation AS integer[]),
+                CAST(:studio_uid AS text[]), CAST(:client_uid AS text[]), CAST(:kind AS text[]),
+                CAST(:resource_id AS bigint[]), CAST(:resource_uid AS text[]),
+                CAST(:start AS timestamptz[]), CAST(:until AS timestamptz[]))
+        AS wanted (uid, show_uid, confirmation, studio_uid, client_uid, kind, resource_id, resource_uid, start, until)
+    ORDER BY resource_id, start
+    ON CONFLICT DO NOTHING
+    """
+)
+
+RELEASE = text(
+    "UPDATE scheduling.booking SET released_at = :now WHERE show_uid = ANY(:show_uids) AND released_at IS NULL"
+)
+
+# One probe of the constraint's own index for each resource: what is booked between two instants.
+IN_FORCE = text(
+    """
+    SELECT taken.resource_id, lower(taken.period) AS start, upper(taken.period) AS until,
+           booked.show_uid, booked.external_id, booked.name, booked.schedule_uid, booked.studio_uid, booked.client_uid
+    FROM unnest(CAST(:resource_ids AS bigint[])) AS wanted (resource_id)
+    JOIN scheduling.booking AS taken
+      ON int8range(taken.resource_id, taken.resource_id, '[]')
+         && int8range(wanted.resource_id, wanted.resource_id, '[]')
+     AND taken.period && tstzrange(:start, :until)
+     AND taken.released_at IS NULL
+    JOIN scheduling.show_booking AS booked ON booked.show_uid = taken.show_uid
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BookedResource:
+    """One booking as it is listed."""
+
+    uid: str
+    show_uid: str
+    confirmation: int
+    studio_uid: str
+    client_uid: str
+    kind: ResourceKind
+    resource_uid: str
+    start: datetime
+    until: datetime
+    created_at: datetime
+    released_at: datetime | None
+
+
+async def slots_in_force(reader: Reader, slots: Sequence[Slot]) -> list[Slot]:
+    """Every booking in force of the slots' resources, from the first slot's start to the last one's end."""
+    if not slots:
+        return []
+    resources = {slot.resource.id: slot.resource for slot in slots}
+    found = await reader.execute(
+        IN_FORCE,
+        {
+            "resource_ids": sorted(resources),
+            "start": min(slot.start for slot in slots),
+            "until": max(slot.until for slot in slots),
+        },
+    )
+    return [Slot(resources[row.resource_id], row.start, row.until, show_ref(row)) for row in found]
+
+
+async def lock_show(tx: Tx, show_uid: str) -> None:
+    """One change of one show's bookings at a time, also while it has none yet."""
+    await tx.keep(text("SELECT pg_advisory_xact_lock(hashtextextended('booking.' || :uid, 0))"), {"uid": show_uid})
+
+
+async def load_show_bookings(
+    reader: Reader, *, schedule_uid: str = "", show_uids: Collection[str] = (), lock: bool = False
+) -> dict[str, ShowBooking]:
+    """What shows have booked: those of a schedule that are in force, and these shows whatever their state."""
+    table = tables.show_booking
+    wanted = among(table.c.show_uid, show_uids)
+    if schedule_uid:
+        wanted |= (table.c.schedule_uid == schedule_uid) & table.c.in_force
+    query = select(table).where(wanted)
+    query = query.order_by(table.c.show_uid)  # one order of locks for everybody
+    rows = await reader.execute(query.with_for_update() if lock else query)
+    return {row.show_uid: show_booking_of(row) for row in rows}
+
+
+async def save_show_bookings(tx: Tx, booked: Sequence[ShowBooking]) -> None:
+    """Insert or update what shows have booked, in one statement."""
+    if booked:
+        values = [{**planned_values(one.planned), **{name: getattr(one, name) for name in OWN}} for one in booked]
+        await tx.execute(SAVE_SHOW_BOOKINGS, rows_of(SHOW_BOOKING_COLUMNS, values))
+
+
+async def release(tx: Tx, show_uids: Collection[str], now: datetime) -> None:
+    """Give back all that these shows hold."""
+    if show_uids:
+        await tx.execute(RELEASE, {"show_uids": sorted(show_uids), "now": now})
+
+
+async def book(tx: Tx, slots: Sequence[Slot], confirmations: Mapping[str, int], now: datetime) -> bool:
+    """Book slots, confirmations by show uid; False when somebody else has one of them (then undo the attempt)."""
+    if not slots:
+        return True
+    values = {
+        "uid": [uids.new("book") for _ in slots],
+        "show_uid": [slot.show.show_uid for slot in slots],
+        "confirmation": [confirmations[slot.show.show_uid] for slot in slots],
+        "studio_uid": [slot.show.studio_uid for slot in slots],
+        "client_uid": [slot.show.client_uid for slot in slots],
+        "kind": [slot.resource.kind.value for slot in slots],
+        "resource_id": [slot.resource.id for slot in slots],
+        "resource_uid": [slot.resource.uid for slot in slots],
+        "start": [slot.start for slot in slots],
+        "until": [slot.until for slot in slots],
+        "now": now,
+    }
+    return (await tx.execute(BOOK, values)).rowcount == len(slots)
+
+
+async def list_bookings(
+    reader: Reader,
+    *,
+    studio_uid: str,
+    client_uid: str,
+    resource_uid: str,
+    kind: ResourceKind | None,
+    show_uid: str,
+    show_released: bool,
+    visible: Visible,
+    page: PageQuery,
+) -> Page[BookedResource]:
+    """Bookings that the caller may see, by start."""
+    table = tables.booking
+    start = func.lower(table.c.period)
+    query = select(
+        *(table.c[name] for name in BOOKED), start.label("start"), func.upper(table.c.period).label("until")
+    ).where(of_groups(table.c, visible))
+    for column, wanted in (
+        (table.c.studio_uid, studio_uid),
+        (table.c.client_uid, client_uid),
+        (table.c.resource_uid, resource_uid),
+        (table.c.kind, kind),
+        (table.c.show_uid, show_uid),
+    ):
+        if wanted:
+            query = query.where(column == wanted)
+    if not show_released:
+        query = query.where(table.c.released_at.is_(None))
+    if page.after:
+        query = query.where(tuple_(start, table.c.uid) > page.after)
+    rows = await reader.execute(query.order_by(start, table.c.uid).limit(page.size + 1))
+    return cut([BookedResource(**row._mapping) for row in rows], page, "start", "uid")
+
+
+BOOKED = (
+    "uid",
+    "show_uid",
+    "confirmation",
+    "studio_uid",
+    "client_uid",
+    "kind",
+    "resource_uid",
+    "created_at",
+    "released_at",
+)
+
+
+def show_booking_of(row: Any) -> ShowBooking:
+    """A row of what a show has booked."""
+    return ShowBooking(planned=planned_of(row), **{name: getattr(row, name) for name in OWN})
+
+
+def show_ref(row: Any) -> ShowRef:
+    """The show that a booking is for."""
+    return ShowRef(row.show_uid, row.external_id, row.name, row.schedule_uid, row.studio_uid, row.client_uid)

@@ -1,0 +1,158 @@
+"""Schedules and their plans in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select, text, tuple_
+
+from libs.common.access import Visible
+from libs.common.db import Reader, Tx
+from libs.common.pages import Page, PageQuery, cut
+from libs.common.tables import among, columns_of, insert_one, living, load_one, mapping, rows_of, save_one
+from services.scheduling.domain.schedule import SCHEDULE, Planned, PlannedShow, Schedule, ScheduleStatus
+from services.scheduling.store import tables
+
+PLANNED = [f.name for f in fields(Planned)]
+OWN = ("uid", "show_uid", "schedule_uid", "cancelled", "started", "removed_at", "version")
+ROW_COLUMNS = {
+    "uid": "text",
+    "show_uid": "text",
+    "schedule_uid": "text",
+    "external_id": "text",
+    "name": "text",
+    "room_uid": "text",
+    "mc_uids": "text",
+    "platform_uids": "text",
+    "type": "text",
+    "standard": "text",
+    "starts_at": "timestamptz",
+    "ends_at": "timestamptz",
+    "cancelled": "boolean",
+    "started": "boolean",
+    "removed_at": "timestamptz",
+    "version": "bigint",
+}
+KEPT = {"uid", "show_uid", "schedule_uid"}  # for ever
+LISTS = {"mc_uids", "platform_uids"}  # travel as `{a,b}` literals: PostgreSQL has no arrays of unequal arrays
+
+SAVE_PLAN = text(
+    f"""
+    INSERT INTO scheduling.planned_show ({", ".join(ROW_COLUMNS)})
+    SELECT {", ".join(f"CAST({name} AS text[])" if name in LISTS else name for name in ROW_COLUMNS)}
+    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in ROW_COLUMNS.items())})
+        AS planned ({", ".join(ROW_COLUMNS)})
+    ON CONFLICT (uid) DO UPDATE SET
+        {", ".join(f"{name} = excluded.{name}" for name in ROW_COLUMNS if name not in KEPT)}
+    """
+)
+
+
+async def insert_schedule(tx: Tx, schedule: Schedule) -> None:
+    """Insert a schedule."""
+    await insert_one(tx, tables.schedule, schedule)
+
+
+async def load_schedule(reader: Reader, uid: str, lock: bool = False) -> Schedule:
+    """A living schedule."""
+    return await load_one(reader, tables.schedule, Schedule, SCHEDULE, uid, lock)
+
+
+async def save_schedule(tx: Tx, before: Schedule, after: Schedule, now: datetime) -> Schedule:
+    """Write a changed schedule over the version that was read."""
+    return await save_one(tx, tables.schedule, SCHEDULE, before, after, now)
+
+
+async def list_schedules(
+    reader: Reader,
+    studio_uid: str,
+    client_uid: str,
+    statuses: Sequence[ScheduleStatus],
+    visible: Visible,
+    page: PageQuery,
+) -> Page[Schedule]:
+    """Living schedules that the caller may see, oldest first."""
+    table = tables.schedule
+    query = columns_of(table, Schedule).where(living(table), of_groups(table.c, visible))
+    if studio_uid:
+        query = query.where(table.c.studio_uid == studio_uid)
+    if client_uid:
+        query = query.where(table.c.client_uid == client_uid)
+    if statuses:
+        query = query.where(table.c.status.in_(statuses))
+    if page.after:
+        query = query.where(tuple_(table.c.created_at, table.c.uid) > page.after)
+    rows = await reader.execute(query.order_by(table.c.created_at, table.c.uid).limit(page.size + 1))
+    return cut([Schedule(**mapping(row)) for row in rows], page, "created_at", "uid")
+
+
+def of_groups(columns: Any, visible: Visible) -> ColumnElement[bool]:
+    """Rows of the studios and clients that the caller may list by."""
+    if visible.everything:
+        return columns.studio_uid.is_not(None)  # type: ignore[no-any-return]
+    return or_(columns.studio_uid.in_(visible.studios), columns.client_uid.in_(visible.clients))
+
+
+async def load_plan(reader: Reader, schedule_uid: str) -> dict[str, PlannedShow]:
+    """The whole plan by external_id, with the rows that left it."""
+    rows = await reader.execute(select(tables.planned_show).where(tables.planned_show.c.schedule_uid == schedule_uid))
+    return {row.external_id: planned_show_of(row) for row in rows}
+
+
+async def list_planned_shows(
+    reader: Reader, schedule_uid: str, show_removed: bool, page: PageQuery
+) -> Page[PlannedShow]:
+    """A page of a plan by start."""
+    table = tables.planned_show
+    query = select(table).where(table.c.schedule_uid == schedule_uid)
+    if not show_removed:
+        query = query.where(table.c.removed_at.is_(None))
+    if page.after:
+        query = query.where(tuple_(table.c.starts_at, table.c.uid) > page.after)
+    rows = (await reader.execute(query.order_by(table.c.starts_at, table.c.uid).limit(page.size + 1))).all()
+    found = cut(rows, page, "starts_at", "uid")
+    return Page([planned_show_of(row) for row in found.rows], found.next_token)
+
+
+async def find_planned(reader: Reader, show_uids: Collection[str]) -> list[PlannedShow]:
+    """The rows that plan these shows."""
+    rows = await reader.execute(select(tables.planned_show).where(among(tables.planned_show.c.show_uid, show_uids)))
+    return [planned_show_of(row) for row in rows]
+
+
+async def save_plan(tx: Tx, rows: Sequence[PlannedShow]) -> None:
+    """Insert or update rows of plans, in one statement however many they are; their schedule is locked."""
+    if rows:
+        values = [{**planned_values(row.planned), **own_values(row)} for row in rows]
+        await tx.execute(SAVE_PLAN, rows_of(ROW_COLUMNS, values))
+
+
+def planned_values(planned: Planned) -> dict[str, Any]:
+    """What a plan says about a show, as column values of `unnest`."""
+    return {
+        name: array_literal(getattr(planned, name)) if name in LISTS else getattr(planned, name) for name in PLANNED
+    }
+
+
+def own_values(row: PlannedShow) -> dict[str, Any]:
+    """The row's own columns."""
+    return {name: getattr(row, name) for name in OWN}
+
+
+def array_literal(uids: Sequence[str]) -> str:
+    """uids as PostgreSQL writes an array: they are plain words, nothing in them needs quoting."""
+    return "{" + ",".join(uids) + "}"
+
+
+def planned_show_of(row: Any) -> PlannedShow:
+    """A row of the plan."""
+    return PlannedShow(planned=planned_of(row), **{name: getattr(row, name) for name in OWN})
+
+
+def planned_of(row: Any) -> Planned:
+    """What a row says about its show."""
+    values: Mapping[str, Any] = row._mapping
+    return Planned(**{name: values[name] for name in PLANNED})
