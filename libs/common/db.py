@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import select
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -67,6 +67,14 @@ class Tx:
     async def keep(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run a statement of the house's own books (ledger, inbox, request ids), which is no change of an entity."""
         return await self.conn.execute(statement, parameters)
+
+    async def copy(self, table: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Write many rows of the house's own books with COPY, the fastest way in; `table` is `name (column, …)`."""
+        driver = (await self.conn.get_raw_connection()).driver_connection
+        assert driver is not None
+        async with driver.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
+            for row in rows:
+                await copy.write_row(row)
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:

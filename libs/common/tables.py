@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
@@ -97,6 +98,16 @@ def among(column: Column[Any], values: Iterable[str]) -> ColumnElement[bool]:
 def rows_of(names: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """Rows as one list per column, for `INSERT … SELECT … FROM unnest(…)`: one statement however many they are."""
     return {name: [row[name] for row in rows] for name in names}
+
+
+def given(columns: Mapping[str, str]) -> str:
+    """A set of rows in SQL, as `given`, from one JSON parameter `:rows` (see `as_rows`); columns are names and types."""
+    return f"jsonb_to_recordset(CAST(:rows AS jsonb)) AS given ({', '.join(f'{n} {t}' for n, t in columns.items())})"
+
+
+def as_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """The parameter of `given`: one statement however many rows there are."""
+    return {"rows": json.dumps(list(rows), default=datetime.isoformat)}
 
 
 def values_of(table: Table, entity: Entity) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from libs.common import uids
 from libs.common.access import Visible
 from libs.common.db import Reader, Tx
 from libs.common.pages import Page, PageQuery, cut
-from libs.common.tables import among, rows_of
+from libs.common.tables import among, as_rows, given
 from services.scheduling.domain.booking import ShowBooking, ShowRef, Slot
 from services.scheduling.domain.resource import ResourceKind
 from services.scheduling.store import tables
-from services.scheduling.store.schedules import LISTS, of_groups, planned_of, planned_values
+from services.scheduling.store.schedules import of_groups, planned_of, planned_values
 
 SHOW_BOOKING_COLUMNS = {
     "show_uid": "text",
@@ -30,8 +30,8 @@ SHOW_BOOKING_COLUMNS = {
     "external_id": "text",
     "name": "text",
     "room_uid": "text",
-    "mc_uids": "text",
-    "platform_uids": "text",
+    "mc_uids": "text[]",
+    "platform_uids": "text[]",
     "type": "text",
     "standard": "text",
     "starts_at": "timestamptz",
@@ -42,26 +42,33 @@ OWN = ("show_uid", "confirmation", "version", "in_force", "studio_uid", "client_
 SAVE_SHOW_BOOKINGS = text(
     f"""
     INSERT INTO scheduling.show_booking ({", ".join(SHOW_BOOKING_COLUMNS)})
-    SELECT {", ".join(f"CAST({name} AS text[])" if name in LISTS else name for name in SHOW_BOOKING_COLUMNS)}
-    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in SHOW_BOOKING_COLUMNS.items())})
-        AS booked ({", ".join(SHOW_BOOKING_COLUMNS)})
+    SELECT {", ".join(SHOW_BOOKING_COLUMNS)} FROM {given(SHOW_BOOKING_COLUMNS)}
     ON CONFLICT (show_uid) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in SHOW_BOOKING_COLUMNS if name != "show_uid")}
     """
 )
 
+BOOKING_COLUMNS = {
+    "uid": "text",
+    "show_uid": "text",
+    "confirmation": "integer",
+    "studio_uid": "text",
+    "client_uid": "text",
+    "kind": "text",
+    "resource_id": "bigint",
+    "resource_uid": "text",
+    "start": "timestamptz",
+    "until": "timestamptz",
+}
+
 # Sorted by resource and start, and without an error on conflict: plain or unsorted inserts deadlock under a race.
 BOOK = text(
-    """
+    f"""
     INSERT INTO scheduling.booking
         (uid, show_uid, confirmation, studio_uid, client_uid, kind, resource_id, resource_uid, period, created_at)
     SELECT uid, show_uid, confirmation, studio_uid, client_uid, kind, resource_id, resource_uid,
            tstzrange(start, until), :now
-    FROM unnest(CAST(:uid AS text[]), CAST(:show_uid AS text[]), CAST(:confirmation AS integer[]),
-                CAST(:studio_uid AS text[]), CAST(:client_uid AS text[]), CAST(:kind AS text[]),
-                CAST(:resource_id AS bigint[]), CAST(:resource_uid AS text[]),
-                CAST(:start AS timestamptz[]), CAST(:until AS timestamptz[]))
-        AS wanted (uid, show_uid, confirmation, studio_uid, client_uid, kind, resource_id, resource_uid, start, until)
+    FROM {given(BOOKING_COLUMNS)}
     ORDER BY resource_id, start
     ON CONFLICT DO NOTHING
     """
@@ -142,8 +149,8 @@ async def load_show_bookings(
 async def save_show_bookings(tx: Tx, booked: Sequence[ShowBooking]) -> None:
     """Insert or update what shows have booked, in one statement."""
     if booked:
-        values = [{**planned_values(one.planned), **{name: getattr(one, name) for name in OWN}} for one in booked]
-        await tx.execute(SAVE_SHOW_BOOKINGS, rows_of(SHOW_BOOKING_COLUMNS, values))
+        rows = ({**planned_values(one.planned), **{name: getattr(one, name) for name in OWN}} for one in booked)
+        await tx.execute(SAVE_SHOW_BOOKINGS, as_rows(rows))
 
 
 async def release(tx: Tx, show_uids: Collection[str], now: datetime) -> None:
@@ -156,20 +163,22 @@ async def book(tx: Tx, slots: Sequence[Slot], confirmations: Mapping[str, int], 
     """Book slots, confirmations by show uid; False when somebody else has one of them (then undo the attempt)."""
     if not slots:
         return True
-    values = {
-        "uid": [uids.new("book") for _ in slots],
-        "show_uid": [slot.show.show_uid for slot in slots],
-        "confirmation": [confirmations[slot.show.show_uid] for slot in slots],
-        "studio_uid": [slot.show.studio_uid for slot in slots],
-        "client_uid": [slot.show.client_uid for slot in slots],
-        "kind": [slot.resource.kind.value for slot in slots],
-        "resource_id": [slot.resource.id for slot in slots],
-        "resource_uid": [slot.resource.uid for slot in slots],
-        "start": [slot.start for slot in slots],
-        "until": [slot.until for slot in slots],
-        "now": now,
-    }
-    return (await tx.execute(BOOK, values)).rowcount == len(slots)
+    rows = (
+        {
+            "uid": uids.new("book"),
+            "show_uid": slot.show.show_uid,
+            "confirmation": confirmations[slot.show.show_uid],
+            "studio_uid": slot.show.studio_uid,
+            "client_uid": slot.show.client_uid,
+            "kind": slot.resource.kind,
+            "resource_id": slot.resource.id,
+            "resource_uid": slot.resource.uid,
+            "start": slot.start,
+            "until": slot.until,
+        }
+        for slot in slots
+    )
+    return (await tx.execute(BOOK, {**as_rows(rows), "now": now})).rowcount == len(slots)
 
 
 async def list_bookings(

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, or_, select, text, tuple_
 from libs.common.access import Visible
 from libs.common.db import Reader, Tx
 from libs.common.pages import Page, PageQuery, cut
-from libs.common.tables import among, columns_of, insert_one, living, load_one, mapping, rows_of, save_one
+from libs.common.tables import among, as_rows, columns_of, given, insert_one, living, load_one, mapping, save_one
 from services.scheduling.domain.schedule import SCHEDULE, Planned, PlannedShow, Schedule, ScheduleStatus
 from services.scheduling.store import tables
 
@@ -25,8 +25,8 @@ ROW_COLUMNS = {
     "external_id": "text",
     "name": "text",
     "room_uid": "text",
-    "mc_uids": "text",
-    "platform_uids": "text",
+    "mc_uids": "text[]",
+    "platform_uids": "text[]",
     "type": "text",
     "standard": "text",
     "starts_at": "timestamptz",
@@ -37,14 +37,11 @@ ROW_COLUMNS = {
     "version": "bigint",
 }
 KEPT = {"uid", "show_uid", "schedule_uid"}  # for ever
-LISTS = {"mc_uids", "platform_uids"}  # travel as `{a,b}` literals: PostgreSQL has no arrays of unequal arrays
 
 SAVE_PLAN = text(
     f"""
     INSERT INTO scheduling.planned_show ({", ".join(ROW_COLUMNS)})
-    SELECT {", ".join(f"CAST({name} AS text[])" if name in LISTS else name for name in ROW_COLUMNS)}
-    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in ROW_COLUMNS.items())})
-        AS planned ({", ".join(ROW_COLUMNS)})
+    SELECT {", ".join(ROW_COLUMNS)} FROM {given(ROW_COLUMNS)}
     ON CONFLICT (uid) DO UPDATE SET
         {", ".join(f"{name} = excluded.{name}" for name in ROW_COLUMNS if name not in KEPT)}
     """
@@ -126,25 +123,17 @@ async def find_planned(reader: Reader, show_uids: Collection[str]) -> list[Plann
 async def save_plan(tx: Tx, rows: Sequence[PlannedShow]) -> None:
     """Insert or update rows of plans, in one statement however many they are; their schedule is locked."""
     if rows:
-        values = [{**planned_values(row.planned), **own_values(row)} for row in rows]
-        await tx.execute(SAVE_PLAN, rows_of(ROW_COLUMNS, values))
+        await tx.execute(SAVE_PLAN, as_rows({**planned_values(row.planned), **own_values(row)} for row in rows))
 
 
 def planned_values(planned: Planned) -> dict[str, Any]:
-    """What a plan says about a show, as column values of `unnest`."""
-    return {
-        name: array_literal(getattr(planned, name)) if name in LISTS else getattr(planned, name) for name in PLANNED
-    }
+    """What a plan says about a show, by column."""
+    return {name: getattr(planned, name) for name in PLANNED}
 
 
 def own_values(row: PlannedShow) -> dict[str, Any]:
     """The row's own columns."""
     return {name: getattr(row, name) for name in OWN}
-
-
-def array_literal(uids: Sequence[str]) -> str:
-    """uids as PostgreSQL writes an array: they are plain words, nothing in them needs quoting."""
-    return "{" + ",".join(uids) + "}"
 
 
 def planned_show_of(row: Any) -> PlannedShow:
