@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from eridu.common.v1 import access_pb2
 from eridu.common.v1.access_pb2 import Access, GroupKind, Role
+
 from libs.common import uids
 from libs.common.errors import Denied, NotFound
 

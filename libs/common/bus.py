@@ -27,6 +27,8 @@ MAX_BYTES = 768 * 1024**2  # of one stream; the four together stay below the ser
 MAX_MESSAGE = 512 * 1024
 DEDUPE_WINDOW = 30 * 60.0  # seconds; longer than the relay may have to repeat a publish
 
+Unreachable = (NatsError, OSError, TimeoutError)  # what a call raises while the server is away
+
 
 def stream_of(service: str) -> str:
     """Name of a service's stream: `ERIDU_PRODUCTION`."""
@@ -111,10 +113,13 @@ class Bus:
 
     async def close(self) -> None:
         """Flush what was sent and close."""
-        if self.client.is_connected:
-            await self.client.drain()
-        elif not self.client.is_closed:
-            await self.client.close()
+        try:
+            if self.client.is_connected:
+                await self.client.drain()
+            elif not self.client.is_closed:
+                await self.client.close()
+        except Unreachable as error:
+            log.info("bus: closed without its server: %s", type(error).__name__)
 
 
 def headers(
@@ -131,6 +136,3 @@ def headers(
         "ce-subject": entity_uid,
         "ce-datacontenttype": "application/protobuf",
     } | ({"ce-traceid": trace_id} if trace_id else {})
-
-
-Unreachable = (NatsError, OSError, TimeoutError)

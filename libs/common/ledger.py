@@ -14,10 +14,10 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
+from eridu.common.v1.change_pb2 import Change
 from google.protobuf.message import Message
 from sqlalchemy import TextClause, text
 
-from eridu.common.v1.change_pb2 import Change
 from libs.common import uids
 from libs.common.bus import MAX_MESSAGE
 from libs.common.clock import now

@@ -12,6 +12,7 @@ from typing import Any
 
 from eridu.identity.v1.access_service_pb2 import GetPrincipalRequest
 from eridu.identity.v1.access_service_pb2_grpc import AccessServiceStub
+
 from libs.common import logs, migrations
 from libs.common.access import Principal
 from libs.common.bus import Bus, Unreachable

@@ -101,7 +101,7 @@ def rows_of(names: Iterable[str], rows: Sequence[Mapping[str, Any]]) -> dict[str
 
 
 def given(columns: Mapping[str, str]) -> str:
-    """A set of rows in SQL, as `given`, from one JSON parameter `:rows` (see `as_rows`); columns are names and types."""
+    """A set of rows in SQL, as `given`, from one JSON parameter `:rows` (see `as_rows`); names and types of columns."""
     return f"jsonb_to_recordset(CAST(:rows AS jsonb)) AS given ({', '.join(f'{n} {t}' for n, t in columns.items())})"
 
 

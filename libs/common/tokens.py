@@ -66,7 +66,7 @@ class KeySet:
         try:
             document = await asyncio.to_thread(self.fetch)
             self.keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(document).keys if key.key_id}
-        except (OSError, ValueError, jwt.PyJWTError) as error:
+        except Exception as error:  # away, or whatever else than a key set stands there
             log.warning("no keys from %s: %s", self.url, type(error).__name__)
         self.next_fetch = time.monotonic() + (REFETCH if self.keys else RETRY)
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from eridu.common.v1.access_pb2 import Access
 from google.protobuf.message import Message
 
-from eridu.common.v1.access_pb2 import Access
 from libs.common.access import Caller
 
 # The call that the running task works on: servicers ask for its caller, channels for its deadline and tokens.

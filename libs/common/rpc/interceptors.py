@@ -13,11 +13,11 @@ import time
 from collections.abc import Awaitable, Callable
 
 import protovalidate
+from eridu.common.v1.access_pb2 import Access
 from google.protobuf.message import DecodeError, Message
 from protovalidate import FieldPathPb
 from sqlalchemy.exc import DBAPIError
 
-from eridu.common.v1.access_pb2 import Access
 from libs.common.config import Config
 from libs.common.errors import Denied, FieldViolation, Invalid, Overloaded, Unavailable
 from libs.common.once import Replayed, RequestOnce

@@ -1,5 +1,4 @@
-from services.production.store import METADATA
-
 from libs.common.migrations import run_environment
+from services.production.store import METADATA
 
 run_environment(METADATA)

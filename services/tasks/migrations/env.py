@@ -1,5 +1,4 @@
-from services.tasks.store import METADATA
-
 from libs.common.migrations import run_environment
+from services.tasks.store.tables import METADATA
 
 run_environment(METADATA)

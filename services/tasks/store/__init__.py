@@ -1,0 +1,1 @@
+"""Tasks' tables, and the only SQL of the service, by noun."""
