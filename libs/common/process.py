@@ -13,7 +13,7 @@ from typing import Any
 from eridu.identity.v1.access_service_pb2 import GetPrincipalRequest
 from eridu.identity.v1.access_service_pb2_grpc import AccessServiceStub
 
-from libs.common import logs, migrations
+from libs.common import logs
 from libs.common.access import Principal
 from libs.common.bus import Bus, Unreachable
 from libs.common.config import Config
@@ -154,6 +154,8 @@ def main(service: str, compose: Callable[[Config], Process], scripts: Path) -> N
     config = Config()  # type: ignore[call-arg]  # from the environment
     logs.set_up(config.log_format, config.log_level)
     if sys.argv[1:] == ["migrate"]:
+        from libs.common import migrations  # Alembic takes longer to import than all the rest, and serving needs none
+
         migrations.upgrade(config.database_url, service, scripts)
         return
     asyncio.run(serve(compose, config))

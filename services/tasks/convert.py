@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,25 +114,25 @@ class Batch:
     messages: list[task_pb2.Task] = field(default_factory=list)
     size: int = 0
 
-    def has_room(self, message: task_pb2.Task) -> bool:
-        """Whether one more fits."""
-        return not self.tasks or (len(self.tasks) < BATCH and self.size + message.ByteSize() <= BATCH_BYTES)
-
-    def add(self, entity: Task, message: task_pb2.Task) -> None:
-        """Take one more."""
+    def take(self, entity: Task, message: task_pb2.Task) -> bool:
+        """Take one more, unless it is full."""
+        size = self.size + message.ByteSize()
+        if self.tasks and (len(self.tasks) == BATCH or size > BATCH_BYTES):
+            return False
         self.tasks.append(entity)
         self.messages.append(message)
-        self.size += message.ByteSize()
+        self.size = size
+        return True
 
 
-def batches(tasks: Sequence[Task]) -> list[Batch]:
+def batches(tasks: Iterable[Task]) -> list[Batch]:
     """Tasks cut into what single events carry: at least one batch, even of nothing."""
     cut = [Batch()]
     for one in tasks:
         message = task(one)
-        if not cut[-1].has_room(message):
+        if not cut[-1].take(one, message):
             cut.append(Batch())
-        cut[-1].add(one, message)
+            cut[-1].take(one, message)
     return cut
 
 

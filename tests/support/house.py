@@ -23,7 +23,7 @@ from eridu.scheduling.v1.schedule_service_pb2 import (
 )
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.support.suite import As, Suite
+from tests.support.suite import As, Called
 
 HEADER = "external_id,name,room,mcs,platforms,type,standard,start,end"
 
@@ -44,7 +44,7 @@ def at(text: str) -> Timestamp:
 class House:
     """A studio, a client, and somebody of each: the studio's manager, a member, the client's member, a stranger."""
 
-    suite: Suite
+    suite: Called
     studio: Any
     client: Any
     manager: As
@@ -75,7 +75,9 @@ class House:
         """A platform."""
         return await self.root(CreatePlatformRequest(name=name or unique("platform")))
 
-    async def schedule(self, client_uid: str = "", start: str = "2026-03-01T00:00", end: str = "2026-04-01T00:00") -> Schedule:
+    async def schedule(
+        self, client_uid: str = "", start: str = "2026-03-01T00:00", end: str = "2026-04-01T00:00"
+    ) -> Schedule:
         """An empty draft."""
         answer: Schedule = await self.manager(
             CreateScheduleRequest(
@@ -99,7 +101,7 @@ class House:
         return await self.manager(ConfirmScheduleRequest(uid=schedule.uid, mode=mode, **more))  # type: ignore[arg-type]
 
 
-async def build_house(suite: Suite, time_zone: str = "UTC", **studio: Any) -> House:
+async def build_house(suite: Called, time_zone: str = "UTC", **studio: Any) -> House:
     """A fresh house."""
     root = suite.caller()
     made = await root(CreateStudioRequest(name=unique("studio"), time_zone=time_zone, **studio))

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -28,7 +28,9 @@ T = TypeVar("T")
 class Suite:
     """All services of one test worker, with addresses, tokens and a way to call them."""
 
-    def __init__(self, root: Path, admin_url: str, database: str, nats_url: str) -> None:
+    def __init__(
+        self, root: Path, admin_url: str, database: str, nats_url: str, services: Iterable[str] = SERVICES
+    ) -> None:
         self.root = root
         self.nats_url = nats_url
         self.admin_url = postgres.prepare(admin_url, PASSWORDS, database)
@@ -36,9 +38,10 @@ class Suite:
         keys.ensure_keys(self.keys, SERVICES)
         self.processes: dict[str, Process] = {}
         self.channels: dict[str, grpc.aio.Channel] = {}
-        for service in SERVICES:
-            if (Path("services") / service / "store.py").exists():
-                migrations.upgrade(self.admin_url, service, Path("services") / service / "migrations")
+        for service in services:
+            scripts = Path("services") / service / "migrations"
+            if any(scripts.glob("versions/*.py")):
+                migrations.upgrade(self.admin_url, service, scripts)
 
     def config(self, service: str, **more: Any) -> Config:
         """The settings of one service. Neighbours that run already are known by their ports."""
@@ -95,10 +98,23 @@ class Suite:
         return As(self, metadata)
 
 
+class Called(Protocol):
+    """Something with channels to the services, for somebody to call: this process's suite, or real processes."""
+
+    @property
+    def channels(self) -> Mapping[str, grpc.aio.Channel]:
+        """The channels, by service."""
+        ...
+
+    def caller(self, ext_id: str = ADMIN) -> As:
+        """Somebody who calls."""
+        ...
+
+
 class As:
     """A caller: `await planner("CreateRoom", CreateRoomRequest(…))`. The method is found by its name and request."""
 
-    def __init__(self, suite: Suite, metadata: list[tuple[str, str]]) -> None:
+    def __init__(self, suite: Called, metadata: list[tuple[str, str]]) -> None:
         self.suite = suite
         self.metadata = metadata
 

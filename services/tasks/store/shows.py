@@ -8,10 +8,11 @@ from typing import Any
 from sqlalchemy import select, text
 
 from libs.common.db import Reader, Tx
+from libs.common.tables import as_rows, given, mapping
 from services.tasks.domain.show import KnownShow, ShowStatus
 from services.tasks.store.tables import known_show
 
-COLUMNS = {
+HEARD = {
     "uid": "text",
     "studio_uid": "text",
     "client_uid": "text",
@@ -22,22 +23,18 @@ COLUMNS = {
     "confirmation": "integer",
     "starts_at": "timestamptz",
     "ends_at": "timestamptz",
-    "targets": "text",  # an array for each show does not go into one array for all: it travels as words
+    "targets": "text[]",
     "version": "bigint",
 }
 
 # Sorted, so that two consumers lock in one order. The answer is what was news, with how far its tasks are made.
 HEAR = text(
     f"""
-    INSERT INTO tasks.known_show AS known ({", ".join(COLUMNS)}, generated, generated_targets)
-    SELECT {", ".join("string_to_array(targets, ' ')" if name == "targets" else name for name in COLUMNS)}, 0, '{{}}'
-    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in COLUMNS.items())})
-        AS heard ({", ".join(COLUMNS)})
-    ORDER BY uid
-    ON CONFLICT (uid) DO UPDATE SET
-        {", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "uid")}
+    INSERT INTO tasks.known_show AS known ({", ".join(HEARD)}, generated, generated_targets)
+    SELECT {", ".join(HEARD)}, 0, '{{}}' FROM {given(HEARD)} ORDER BY uid
+    ON CONFLICT (uid) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in HEARD if name != "uid")}
     WHERE known.version < excluded.version
-    RETURNING {", ".join(f"known.{name}" for name in COLUMNS)}, known.generated, known.generated_targets
+    RETURNING {", ".join(f"known.{name}" for name in HEARD)}, known.generated, known.generated_targets
     """
 )
 
@@ -50,9 +47,8 @@ MARK_GENERATED = text(
 
 async def hear_shows(tx: Tx, shows: Sequence[KnownShow]) -> list[KnownShow]:
     """Keep what is newer than what was known; that part, locked, as it is stored."""
-    values: dict[str, list[Any]] = {name: [getattr(show, name) for show in shows] for name in COLUMNS}
-    values["targets"] = [" ".join(show.targets) for show in shows]
-    return [show_of(row) for row in await tx.keep(HEAR, values)]
+    rows = ({name: getattr(show, name) for name in HEARD} for show in shows)
+    return [show_of(row) for row in await tx.keep(HEAR, as_rows(rows))]
 
 
 async def mark_generated(tx: Tx, shows: Sequence[KnownShow]) -> None:
@@ -70,7 +66,6 @@ async def find_show(reader: Reader, uid: str, lock: bool = False) -> KnownShow |
 
 def show_of(row: Any) -> KnownShow:
     """A show from its row."""
-    values = dict(row._mapping)
-    for name in ("targets", "generated_targets"):
-        values[name] = tuple(values[name])
-    return KnownShow(**(values | {"status": ShowStatus(row.status)}))
+    values = mapping(row)
+    lists = {name: tuple(values[name]) for name in ("targets", "generated_targets")}
+    return KnownShow(**{**values, **lists, "status": ShowStatus(values["status"])})

@@ -103,6 +103,7 @@ GENERATION_KEY = (task.c.show_uid, task.c.confirmation, task.c.target_uid, task.
 
 # Written out, not bound: the planner takes a partial index only for words that it can read.
 OPEN = literal_column("task.status NOT IN ('completed', 'closed')", Boolean)
+SOMEBODYS = literal_column("task.assignee_uid <> ''", Boolean)
 
 BY_DUE = (task.c.due_at, task.c.uid)
 Index("task_studio_idx", task.c.studio_uid, *BY_DUE)
@@ -112,7 +113,7 @@ Index(
     *BY_DUE,
     postgresql_where=literal_column("status NOT IN ('completed', 'closed')"),
 )
-Index("task_assignee_idx", task.c.assignee_uid, *BY_DUE, postgresql_where=task.c.assignee_uid != "")
+Index("task_assignee_idx", task.c.assignee_uid, *BY_DUE, postgresql_where=literal_column("assignee_uid <> ''"))
 Index(
     "task_gate_idx",
     task.c.show_uid,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select, text, tuple_
 
@@ -13,7 +12,7 @@ from libs.common.access import Visible
 from libs.common.db import Reader, Tx
 from libs.common.errors import Stale
 from libs.common.pages import Page, PageQuery, cut
-from libs.common.tables import among, columns_of, living, load_one, mapping, save_one
+from libs.common.tables import among, as_rows, columns_of, given, living, load_one, mapping, save_one
 from services.tasks.domain.show import KnownShow
 from services.tasks.domain.task import COMPLETED, OPEN, TASK, Gate, Task, TaskKey, TaskStatus, TaskType
 from services.tasks.store import tables
@@ -21,55 +20,59 @@ from services.tasks.store.tables import known_show, task
 
 TASKS = columns_of(task, Task).where(living(task))
 
-# What differs from one new task to the next; the rest is the same for all of them.
-PLANNED_COLUMNS = {
+PLANNED = {
     "uid": "text",
-    "studio_uid": "text",
-    "client_uid": "text",
     "show_uid": "text",
-    "confirmation": "integer",
     "target_uid": "text",
     "template_item_uid": "text",
-    "title": "text",
-    "type": "text",
-    "required": "boolean",
-    "needs_review": "boolean",
     "due_at": "timestamptz",
-    "due_anchor": "text",
-    "due_offset_minutes": "integer",
 }
+OF_SHOW = ("studio_uid", "client_uid", "confirmation")
+OF_ITEM = ("title", "type", "required", "needs_review", "due_anchor", "due_offset_minutes")
 
+# What all tasks of a show or an item share is taken from the show (locked) and the item (never changed), here as in
+# `plan_tasks`: half the time of sending it once more with every task.
 INSERT_PLANNED = text(
     f"""
-    INSERT INTO tasks.task ({", ".join(PLANNED_COLUMNS)},
+    INSERT INTO tasks.task ({", ".join((*PLANNED, *OF_SHOW, *OF_ITEM))},
         status, assignee_uid, due_edited, completed_by, metadata, created_at, updated_at, version)
-    SELECT {", ".join(PLANNED_COLUMNS)}, 'pending', '', false, '', '{{}}', :now, :now, 1
-    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in PLANNED_COLUMNS.items())})
-        AS planned ({", ".join(PLANNED_COLUMNS)})
+    SELECT {", ".join(f"given.{name}" for name in PLANNED)},
+        {", ".join(f"show.{name}" for name in OF_SHOW)},
+        {", ".join(f"item.{name}" for name in OF_ITEM)},
+        'pending', '', false, '', '{{}}', :now, :now, 1
+    FROM {given(PLANNED)}
+    JOIN tasks.known_show AS show ON show.uid = given.show_uid
+    JOIN tasks.template_item AS item ON item.uid = given.template_item_uid
     ON CONFLICT ON CONSTRAINT task_generation_key DO NOTHING
     RETURNING uid
     """
 )
 
+FOLLOWED = {
+    "uid": "text",
+    "version": "bigint",
+    "status": "text",
+    "assignee_uid": "text",
+    "due_at": "timestamptz",
+}
+
 SAVE_FOLLOWED = text(
-    """
+    f"""
     UPDATE tasks.task
-    SET status = changed.status, assignee_uid = changed.assignee_uid, due_at = changed.due_at,
+    SET status = given.status, assignee_uid = given.assignee_uid, due_at = given.due_at,
         version = task.version + 1, updated_at = :now
-    FROM unnest(CAST(:uids AS text[]), CAST(:versions AS bigint[]), CAST(:statuses AS text[]),
-                CAST(:assignee_uids AS text[]), CAST(:due_ats AS timestamptz[]))
-        AS changed (uid, version, status, assignee_uid, due_at)
-    WHERE task.uid = changed.uid AND task.version = changed.version
+    FROM {given(FOLLOWED)}
+    WHERE task.uid = given.uid AND task.version = given.version
     """
 )
 
 
 async def insert_planned(tx: Tx, planned: Sequence[Task], now: datetime) -> list[Task]:
-    """Insert new tasks, in one statement; those that were not there before."""
+    """Insert new tasks of known shows, in one statement; those that were not there before."""
     if not planned:
         return []
-    values: dict[str, Any] = {name: [getattr(one, name) for one in planned] for name in PLANNED_COLUMNS}
-    made = set((await tx.execute(INSERT_PLANNED, {**values, "now": now})).scalars())
+    rows = ({name: getattr(one, name) for name in PLANNED} for one in planned)
+    made = set((await tx.execute(INSERT_PLANNED, {**as_rows(rows), "now": now})).scalars())
     return [one for one in planned if one.uid in made]
 
 
@@ -77,15 +80,8 @@ async def save_followed(tx: Tx, changes: Sequence[tuple[Task, Task]], now: datet
     """Write what may change in tasks that follow their shows, in one statement; before and after."""
     if not changes:
         return []
-    values = {
-        "uids": [before.uid for before, _ in changes],
-        "versions": [before.version for before, _ in changes],
-        "statuses": [after.status for _, after in changes],
-        "assignee_uids": [after.assignee_uid for _, after in changes],
-        "due_ats": [after.due_at for _, after in changes],
-        "now": now,
-    }
-    if (await tx.execute(SAVE_FOLLOWED, values)).rowcount < len(changes):
+    rows = ({name: getattr(after, name) for name in FOLLOWED} for _, after in changes)  # with the version that was read
+    if (await tx.execute(SAVE_FOLLOWED, {**as_rows(rows), "now": now})).rowcount < len(changes):
         raise Stale("STALE", "a task was changed meanwhile")
     return [(before, replace(after, version=before.version + 1, updated_at=now)) for before, after in changes]
 
@@ -139,7 +135,7 @@ async def list_tasks(
         if wanted:
             query = query.where(column == wanted)
     if assignee_uid:
-        query = query.where(task.c.assignee_uid != "")  # said, so that the index of assigned tasks is taken
+        query = query.where(tables.SOMEBODYS)
     if statuses:
         query = query.where(among(task.c.status, statuses))
         if OPEN.issuperset(statuses):

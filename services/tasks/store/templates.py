@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -13,16 +13,15 @@ from sqlalchemy import select, text, tuple_
 from libs.common.db import Reader, Tx
 from libs.common.errors import NotFound
 from libs.common.pages import Page, PageQuery, cut
-from libs.common.tables import among, insert_one, living, mapping, save_one
+from libs.common.tables import among, as_rows, given, insert_one, living, mapping, save_one
 from services.tasks.domain.template import TEMPLATE, Template, TemplateItem
 from services.tasks.store.tables import template, template_item
 
-ITEM_FIELDS = [f.name for f in fields(TemplateItem)]
 TEMPLATES = select(*(template.c[f.name] for f in fields(Template) if f.name in template.c)).where(living(template))
 
-ITEM_COLUMNS = {
-    "uid": "text",
+ITEMS = {
     "position": "integer",
+    "uid": "text",
     "title": "text",
     "type": "text",
     "required": "boolean",
@@ -33,9 +32,8 @@ ITEM_COLUMNS = {
 
 INSERT_ITEMS = text(
     f"""
-    INSERT INTO tasks.template_item (template_uid, {", ".join(ITEM_COLUMNS)})
-    SELECT :template_uid, *
-    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in ITEM_COLUMNS.items())})
+    INSERT INTO tasks.template_item (template_uid, {", ".join(ITEMS)})
+    SELECT :template_uid, {", ".join(ITEMS)} FROM {given(ITEMS)}
     """
 )
 
@@ -44,9 +42,8 @@ async def insert_template(tx: Tx, new: Template) -> None:
     """Insert a template and its items; TEMPLATE_NAME_TAKEN when a living one of the studio has the name."""
     await insert_one(tx, template, new)
     if new.items:
-        values: dict[str, Any] = {name: [getattr(item, name) for item in new.items] for name in ITEM_FIELDS}
-        positions = list(range(1, len(new.items) + 1))
-        await tx.execute(INSERT_ITEMS, {"template_uid": new.uid, "position": positions, **values})
+        rows = ({"position": position, **asdict(item)} for position, item in enumerate(new.items, start=1))
+        await tx.execute(INSERT_ITEMS, {"template_uid": new.uid, **as_rows(rows)})
 
 
 async def save_template(tx: Tx, before: Template, after: Template, now: datetime) -> Template:
@@ -91,4 +88,4 @@ async def with_items(reader: Reader, rows: Sequence[Any]) -> list[Template]:
 
 def item_of(row: Any) -> TemplateItem:
     """An item from its row."""
-    return TemplateItem(**{name: getattr(row, name) for name in ITEM_FIELDS})
+    return TemplateItem(**{name: getattr(row, name) for name in ITEMS if name != "position"})

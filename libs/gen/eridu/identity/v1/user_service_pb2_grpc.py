@@ -77,7 +77,7 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetMe(self, request, context):
-        """Reads the caller. NOT_FOUND (USER_NOT_FOUND) when a service calls in its own name.
+        """Reads the caller. PERMISSION_DENIED (SERVICE_DENIED) for services: this is a person's question.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,7 +39,7 @@ class UserServiceStub:
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]
     """Reads one user. NOT_FOUND (USER_NOT_FOUND) also for a user the caller may not see: everybody sees themselves, system admins all."""
     GetMe: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetMeRequest, _user_pb2.User]
-    """Reads the caller. NOT_FOUND (USER_NOT_FOUND) when a service calls in its own name."""
+    """Reads the caller. PERMISSION_DENIED (SERVICE_DENIED) for services: this is a person's question."""
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
     """Lists users, oldest first. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
 
@@ -53,7 +53,7 @@ class UserServiceAsyncStub(UserServiceStub):
     GetUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]  # type: ignore[assignment]
     """Reads one user. NOT_FOUND (USER_NOT_FOUND) also for a user the caller may not see: everybody sees themselves, system admins all."""
     GetMe: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetMeRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Reads the caller. NOT_FOUND (USER_NOT_FOUND) when a service calls in its own name."""
+    """Reads the caller. PERMISSION_DENIED (SERVICE_DENIED) for services: this is a person's question."""
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
     """Lists users, oldest first. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
 
@@ -82,7 +82,7 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.GetMeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Reads the caller. NOT_FOUND (USER_NOT_FOUND) when a service calls in its own name."""
+        """Reads the caller. PERMISSION_DENIED (SERVICE_DENIED) for services: this is a person's question."""
 
     @_abc_1.abstractmethod
     def ListUsers(

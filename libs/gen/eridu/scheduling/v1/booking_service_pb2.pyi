@@ -67,7 +67,7 @@ class BookShowRequest(_message.Message):
 
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp:
-        """Start of the show (UTC)."""
+        """Start of the show (UTC), 2000 to 2100."""
 
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp:

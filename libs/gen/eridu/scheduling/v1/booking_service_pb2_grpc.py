@@ -75,7 +75,7 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBookings(self, request, context):
-        """Lists bookings in force by start. INVALID_ARGUMENT (PAGE_TOKEN_INVALID); NOT_FOUND (STUDIO_NOT_FOUND).
+        """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -44,7 +44,7 @@ class BookingServiceStub:
     BookShow with it is refused.
     """
     ListBookings: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]
-    """Lists bookings in force by start. INVALID_ARGUMENT (PAGE_TOKEN_INVALID); NOT_FOUND (STUDIO_NOT_FOUND)."""
+    """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
 
 @_typing.type_check_only
 class BookingServiceAsyncStub(BookingServiceStub):
@@ -61,7 +61,7 @@ class BookingServiceAsyncStub(BookingServiceStub):
     BookShow with it is refused.
     """
     ListBookings: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]  # type: ignore[assignment]
-    """Lists bookings in force by start. INVALID_ARGUMENT (PAGE_TOKEN_INVALID); NOT_FOUND (STUDIO_NOT_FOUND)."""
+    """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
 
 class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who has which room and which MC, and when."""
@@ -93,6 +93,6 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_service_pb2.ListBookingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.ListBookingsResponse, _abc.Awaitable[_booking_service_pb2.ListBookingsResponse]]:
-        """Lists bookings in force by start. INVALID_ARGUMENT (PAGE_TOKEN_INVALID); NOT_FOUND (STUDIO_NOT_FOUND)."""
+        """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
 
 def add_BookingServiceServicer_to_server(servicer: BookingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
