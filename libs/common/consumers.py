@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Generic, TypeVar
@@ -35,7 +36,8 @@ log = logging.getLogger(__name__)
 FETCH = 500
 FETCH_TIMEOUT = 5.0  # seconds; nats-py does not notice a server restart inside one fetch
 FETCH_REST_TIMEOUT = 0.25
-ACK_WAIT = 60.0
+ACK_WAIT = 10.0  # seconds until others get what a killed consumer had in hand; a living one says that it goes on
+RUN_BYTES = 2 * 1024**2  # of events that share a transaction
 BUG_ATTEMPTS = 5  # deliveries of a message that raises what nobody foresaw, before it is parked
 BACKOFF = (0.2, 1.0, 5.0, 30.0)  # seconds between deliveries
 
@@ -146,9 +148,10 @@ class Consumer:
 
     async def work(self, messages: Sequence[Msg]) -> None:
         """Work on what one fetch brought: decode, cut into runs of one handler, hand over."""
-        deliveries = [delivery for msg in messages if (delivery := await self.decode(msg)) is not None]
-        for _, run in groupby(deliveries, key=lambda delivery: id(delivery.hears)):
-            await self.hand_over(list(run))
+        async with in_hand(messages):
+            deliveries = [delivery for msg in messages if (delivery := await self.decode(msg)) is not None]
+            for run in runs_of(deliveries):
+                await self.hand_over(run)
 
     async def decode(self, msg: Msg) -> Delivery | None:
         """Read a message; one that cannot be read is parked."""
@@ -251,6 +254,41 @@ class Consumer:
     async def stop(self) -> None:
         """End after the run in hand."""
         self.stopping.set()
+
+
+def runs_of(deliveries: Sequence[Delivery]) -> Iterator[list[Delivery]]:
+    """Events that came together, cut where the handler changes and where a transaction would become too large."""
+    for _, same in groupby(deliveries, key=lambda delivery: id(delivery.hears)):
+        run: list[Delivery] = []
+        size = 0
+        for delivery in same:
+            if run and size + len(delivery.msg.data) > RUN_BYTES:
+                yield run
+                run, size = [], 0
+            run.append(delivery)
+            size += len(delivery.msg.data)
+        yield run
+
+
+@asynccontextmanager
+async def in_hand(messages: Sequence[Msg]) -> AsyncIterator[None]:
+    """Tell the stream again and again that these are being worked on, so that it gives them to nobody else."""
+
+    async def say_so() -> None:
+        while True:
+            await asyncio.sleep(ACK_WAIT / 3)
+            for msg in messages:
+                if not msg.is_acked:
+                    await msg.in_progress()
+
+    saying = asyncio.create_task(say_so())
+    try:
+        yield
+    finally:
+        saying.cancel()
+        await asyncio.wait({saying})
+        if not saying.cancelled() and (error := saying.exception()):
+            log.warning("could not say that work goes on: %s", type(error).__name__)
 
 
 async def fetch_waiting(subscription: JetStreamContext.PullSubscription, most: int = FETCH) -> list[Msg]:

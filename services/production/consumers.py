@@ -9,6 +9,7 @@ from eridu.scheduling.v1.events_pb2 import BookingConfirmed, BookingMoved, Booki
 from libs.common.clock import Clock
 from libs.common.consumers import Heard, Hears
 from libs.common.db import Database
+from libs.common.messages import time_of
 from services.production import convert
 from services.production.commands import following
 
@@ -21,7 +22,10 @@ def from_scheduling(db: Database, clock: Clock) -> list[Hears[Any]]:
         await following.follow_plans(db, heard.caller, clock, rows)
 
     async def booking_changed(heard: Heard[BookingConfirmed | BookingMoved | BookingReleased]) -> None:
-        booked = [convert.booked(event.booking, event.change.reason) for event in heard.events]
+        booked = [
+            convert.booked(event.booking, time_of(event.change.occurred_at), event.change.reason)
+            for event in heard.events
+        ]
         await following.follow_bookings(db, heard.caller, clock, booked)
 
     return [

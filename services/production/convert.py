@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from eridu.identity.v1 import studio_pb2
 from eridu.production.v1 import events_pb2, show_pb2, show_service_pb2
 from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, schedule_pb2
@@ -136,7 +138,7 @@ def details(told: booking_pb2.ShowBooking | schedule_pb2.PlannedShow, studio_uid
     )
 
 
-def booked(told: booking_pb2.ShowBooking, reason: str = "") -> Booked:
+def booked(told: booking_pb2.ShowBooking, at: datetime, reason: str = "") -> Booked:
     """A show's bookings; what was released before it was booked says nothing about the show."""
     says_what = told.in_force or bool(told.studio_uid)
     return Booked(
@@ -145,6 +147,7 @@ def booked(told: booking_pb2.ShowBooking, reason: str = "") -> Booked:
         confirmation=told.confirmation,
         in_force=told.in_force,
         details=details(told, told.studio_uid, told.client_uid) if says_what else None,
+        at=at,
         reason=reason,
     )
 
@@ -158,6 +161,7 @@ def planned(event: PlanChanged) -> list[Planned]:
             cancelled=row.cancelled,
             removed=row.HasField("removed_at"),
             details=details(row, event.schedule.studio_uid, event.schedule.client_uid),
+            at=time_of(event.change.occurred_at),
             reason=event.change.reason,
         )
         for row in event.planned_shows

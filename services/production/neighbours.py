@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from eridu.identity.v1.client_service_pb2 import GetClientRequest
 from eridu.identity.v1.client_service_pb2_grpc import ClientServiceStub
 from eridu.identity.v1.studio_service_pb2 import GetStudioRequest
@@ -47,9 +49,9 @@ class Others:
         question = CheckGateRequest(show_uid=show.uid, confirmation=show.confirmation, phase=phase)
         return convert.gate(policy, await self.ask(self.tasks.CheckGate, question, own_name=True))
 
-    async def book(self, show: Show, confirmation: int) -> Booked:
+    async def book(self, show: Show, confirmation: int, now: datetime) -> Booked:
         """Book the show's room and MCs under this number. Repeated, it answers the same."""
-        return convert.booked(await self.ask(self.bookings.BookShow, convert.booking(show, confirmation)))
+        return convert.booked(await self.ask(self.bookings.BookShow, convert.booking(show, confirmation)), now)
 
     async def release(self, show: Show, confirmation: int, reason: str) -> None:
         """Give back what was booked under this number, and have it never booked again."""

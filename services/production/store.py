@@ -58,6 +58,7 @@ show = entity_table(
     Column("started_at", Time),
     Column("completed_at", Time),
     Column("cancel_reason", Text, nullable=False),
+    Column("released_at", Time),
     CheckConstraint("starts_at < ends_at", name="time"),
 )
 for of in (show.c.studio_uid, show.c.client_uid, show.c.schedule_uid):

@@ -77,9 +77,9 @@ async def test_the_subscriber_of_the_readme_hears_of_a_confirmed_show(here: Suit
 async def test_the_client_of_the_readme_lists_shows_and_meets_a_refusal_or_none(
     here: Suite, capsys: pytest.CaptureFixture[str]
 ):
-    name = await confirm_a_show(here)
+    await confirm_a_show(here)
     await main_of(EXAMPLES[0])()
-    assert f"1 confirmed shows, the first is {name}" in capsys.readouterr().out
+    assert "1 confirmed shows, the first is show " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: str(document.relative_to(CLONE)))

@@ -58,7 +58,7 @@ async def confirm_show(
     seen = await look(db, caller, uid)
     booked = None
     if may_ask(seen, etag) and not blockers(seen, CONFIRM):
-        booked = await others.book(seen, seen.confirmation + 1)
+        booked = await others.book(seen, seen.confirmation + 1, clock())
     async with db.begin(caller) as tx:
         show = await store.lock_show(tx, uid)
         if booked and show.confirmation == booked.confirmation:

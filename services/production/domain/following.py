@@ -35,6 +35,7 @@ class Booked:
     confirmation: int
     in_force: bool
     details: Details | None
+    at: datetime
     reason: str = ""
 
 
@@ -47,6 +48,7 @@ class Planned:
     cancelled: bool = False
     removed: bool = False
     details: Details
+    at: datetime
     reason: str = ""
 
 
@@ -72,7 +74,7 @@ def follow_booking(show: Show | None, booked: Booked, now: datetime) -> Step | N
     if booked.in_force and booked.details is not None:
         after, done = in_force(before, booked.confirmation, booked.details, now)
     else:
-        after, done = released(before, booked.confirmation, booked.reason)
+        after, done = released(before, booked, now)
     return settle(after, done, now, born=show is None)
 
 
@@ -80,7 +82,7 @@ def in_force(show: Show, confirmation: int, details: Details, now: datetime) -> 
     """The show has its room and MCs."""
     if show.status not in FOLLOWING or confirmation < show.confirmation:
         return show, None
-    taken = replace(show.take(details, now), deleted_at=None)
+    taken = show.take(details, now)
     if confirmation > show.confirmation:
         return drafted(taken).confirm(confirmation), Done.CONFIRMED
     if show.status is CONFIRMED and taken != show:
@@ -88,14 +90,15 @@ def in_force(show: Show, confirmation: int, details: Details, now: datetime) -> 
     return show, None
 
 
-def released(show: Show, confirmation: int, reason: str) -> tuple[Show, Done | None]:
+def released(show: Show, booked: Booked, now: datetime) -> tuple[Show, Done | None]:
     """The show has given its room and MCs back, or shall never have them under this number."""
-    ends_it = confirmation == show.confirmation and show.status is CONFIRMED
-    never_heard_of = confirmation > show.confirmation and show.status in FOLLOWING
+    ends_it = booked.confirmation == show.confirmation and show.status is CONFIRMED
+    never_heard_of = booked.confirmation > show.confirmation and show.status in FOLLOWING
     if not (ends_it or never_heard_of):
         return show, None
-    cancelled = replace(show, status=CANCELLED, confirmation=confirmation, cancel_reason=reason, deleted_at=None)
-    return cancelled, Done.CANCELLED
+    taken = show.take(booked.details, now) if booked.details else show
+    living = replace(taken, confirmation=booked.confirmation, deleted_at=None, released_at=booked.at)
+    return replace(living, status=CANCELLED, cancel_reason=booked.reason), Done.CANCELLED
 
 
 def follow_plan(show: Show | None, planned: Planned, now: datetime) -> Step | None:
@@ -116,7 +119,7 @@ def follow_plan(show: Show | None, planned: Planned, now: datetime) -> Step | No
 def drafted_by(show: Show, planned: Planned, now: datetime) -> tuple[Show, Done | None]:
     """A draft is what its plan says; a booked show waits for its bookings to say it."""
     gone = show.deleted_at is not None
-    taken = replace(show.take(planned.details, now), deleted_at=None)
+    taken = show.take(planned.details, now)
     match show.status, planned.removed, planned.cancelled:
         case ShowStatus.DRAFT, True, _ if not gone:
             return replace(show, deleted_at=now), Done.DELETED
@@ -124,7 +127,7 @@ def drafted_by(show: Show, planned: Planned, now: datetime) -> tuple[Show, Done 
             return taken.cancel(planned.reason), Done.CANCELLED
         case ShowStatus.DRAFT, False, False if taken != show:
             return taken, Done.UPDATED
-        case ShowStatus.CANCELLED, False, False:
+        case ShowStatus.CANCELLED, False, False if show.released_at is None or planned.at > show.released_at:
             return taken.restore(), Done.UPDATED
     return show, None
 

@@ -93,6 +93,7 @@ class Show(Entity):
     """A show with its MCs and platforms: what changes together.
 
     `booking_version` and `plan_version` say how much of what scheduling told is in it: older news changes nothing.
+    `released_at` is when scheduling released it: what its plan said before that does not bring it back.
     """
 
     studio_uid: str
@@ -112,6 +113,7 @@ class Show(Entity):
     started_at: datetime | None = None
     completed_at: datetime | None = None
     cancel_reason: str = ""
+    released_at: datetime | None = None
     mcs: tuple[Part, ...] = ()
     platforms: tuple[Part, ...] = ()
 
@@ -126,9 +128,10 @@ class Show(Entity):
         return [part.of_uid for part in self.platforms if part.deleted_at is None]
 
     def take(self, details: Details, now: datetime) -> Show:
-        """Have these details; MCs and platforms that stay keep their uids."""
+        """Have these details, and live; MCs and platforms that stay keep their uids."""
         return replace(
             self,
+            deleted_at=None,
             studio_uid=details.studio_uid,
             client_uid=details.client_uid,
             schedule_uid=details.schedule_uid,
@@ -145,7 +148,7 @@ class Show(Entity):
 
     def confirm(self, confirmation: int) -> Show:
         """Happen: the room and the MCs are booked under this confirmation number."""
-        return replace(self, status=CONFIRM.apply(self.status), confirmation=confirmation)
+        return replace(self, status=CONFIRM.apply(self.status), confirmation=confirmation, released_at=None)
 
     def start(self, gate: Gate, waiver: str, now: datetime) -> Show:
         """Go live, if the tasks before it are done or waived."""
@@ -162,7 +165,7 @@ class Show(Entity):
 
     def restore(self) -> Show:
         """Be a draft again."""
-        return replace(self, status=RESTORE.apply(self.status), cancel_reason="")
+        return replace(self, status=RESTORE.apply(self.status), cancel_reason="", released_at=None)
 
     def pass_gate(self, move: Move[ShowStatus], gate: Gate, waiver: str) -> ShowStatus:
         """Make a move that waits for tasks, or be refused with the first thing that stops it."""
@@ -178,17 +181,23 @@ class Show(Entity):
 
 def new_show(uid: str, details: Details, now: datetime) -> Show:
     """A draft with these details."""
-    blank = Show(
+    return Show(
         uid=uid,
         created_at=now,
         updated_at=now,
         studio_uid=details.studio_uid,
         client_uid=details.client_uid,
+        schedule_uid=details.schedule_uid,
+        external_id=details.external_id,
         name=details.name,
+        room_uid=details.room_uid,
+        type=details.type,
+        standard=details.standard,
         starts_at=details.starts_at,
         ends_at=details.ends_at,
+        mcs=recast((), details.mc_uids, MC_PREFIX, now),
+        platforms=recast((), details.platform_uids, PLATFORM_PREFIX, now),
     )
-    return blank.take(details, now)
 
 
 def recast(parts: tuple[Part, ...], wanted: Sequence[str], prefix: str, now: datetime) -> tuple[Part, ...]:

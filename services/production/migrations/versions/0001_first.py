@@ -40,6 +40,7 @@ def upgrade() -> None:
             started_at timestamptz,
             completed_at timestamptz,
             cancel_reason text NOT NULL,
+            released_at timestamptz,
             CONSTRAINT show_time_check CHECK (starts_at < ends_at)
         );
         CREATE INDEX show_studio_uid_idx ON production.show (studio_uid, starts_at, uid) WHERE deleted_at IS NULL;
