@@ -126,7 +126,8 @@ def install_with_uv() -> None:
             draft.rename(home)
     extra = uv_environment(pip_settings(pip("config", "list")), os.environ)
     with step("install requirements.lock with uv"):
-        run([str(uv), "pip", "sync", "--quiet", "--require-hashes", str(LOCK)], extra)
+        # Compiled now, as pip does: otherwise each of the first processes would compile all by itself.
+        run([str(uv), "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes", str(LOCK)], extra)
     with step("install Eridu, editable"):
         project = ["--no-deps", "--no-build-isolation", "--editable", str(CLONE)]
         run([str(uv), "pip", "install", "--quiet", *project], extra)

@@ -66,6 +66,8 @@ def stopped_suite(worker: str, nats_server: Nats) -> Suite:
 @pytest.fixture(scope="session")
 async def suite(stopped_suite: Suite) -> AsyncIterator[Suite]:
     """The four services, up."""
-    await stopped_suite.start()
-    yield stopped_suite
-    await stopped_suite.stop()
+    try:
+        await stopped_suite.start()
+        yield stopped_suite
+    finally:  # also when one of them did not start: a server left running keeps the whole run from ending
+        await stopped_suite.stop()

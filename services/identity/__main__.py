@@ -10,6 +10,7 @@ from eridu.identity.v1.membership_service_pb2_grpc import add_MembershipServiceS
 from eridu.identity.v1.platform_service_pb2_grpc import add_PlatformServiceServicer_to_server
 from eridu.identity.v1.studio_service_pb2_grpc import add_StudioServiceServicer_to_server
 from eridu.identity.v1.user_service_pb2_grpc import add_UserServiceServicer_to_server
+
 from libs.common.access import Principal
 from libs.common.clock import now
 from libs.common.config import Config

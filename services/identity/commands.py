@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from eridu.identity.v1 import events_pb2
+
 from libs.common import ledger
 from libs.common.access import Caller
 from libs.common.clock import Clock
 from libs.common.db import Database
+from libs.common.errors import AlreadyExists
 from libs.common.ledger import entry
 from services.identity import convert, store
 from services.identity.domain import (
     CLIENT,
+    GROUP,
     MEMBERSHIP,
     PLATFORM,
     STUDIO,
@@ -42,11 +45,12 @@ async def ensure_admin(db: Database, clock: Clock, ext_id: str) -> None:
     """Make the configured system admin unless there is one: how a new house gets its first user."""
     async with db.read() as reader:
         found = await store.find_user(reader, ext_id)
-    if found is None:
-        caller = Caller.system("identity")
+    if found is not None:
+        return
+    try:
         await create_user(
             db,
-            caller,
+            Caller.system("identity"),
             clock,
             ext_id=ext_id,
             email=ext_id,
@@ -54,6 +58,9 @@ async def ensure_admin(db: Database, clock: Clock, ext_id: str) -> None:
             system_admin=True,
             metadata={},
         )
+    except AlreadyExists as taken:
+        if taken.reason != "EXT_ID_TAKEN":  # else another replica that starts now made it
+            raise
 
 
 async def create_client(db: Database, caller: Caller, clock: Clock, **given: Any) -> Client:
@@ -92,7 +99,7 @@ async def grant_membership(
 ) -> Membership:
     """Give a user a role in a group: the group's admins do. MEMBERSHIP_EXISTS when the user has one there."""
     noun = store.noun_of(group_uid)
-    caller.require(noun, group_uid, group_uid)
+    caller.require(GROUP, group_uid, group_uid)
     membership = Membership(**fresh(MEMBERSHIP, clock()), user_uid=user_uid, group_uid=group_uid, role=role)
     async with db.begin(caller) as tx:
         await store.insert_membership(tx, membership)

@@ -11,6 +11,7 @@ from eridu.identity.v1 import (
     studio_pb2,
     user_pb2,
 )
+
 from libs.common.access import Principal
 from libs.common.messages import stamp
 from services.identity.domain import DAY_START, Client, Membership, Platform, Role, Studio, TaskGate, User

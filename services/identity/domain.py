@@ -13,6 +13,7 @@ from libs.common.entities import Entity
 from libs.common.errors import FieldViolation, Invalid
 
 USER, CLIENT, STUDIO, PLATFORM, MEMBERSHIP = "user", "client", "studio", "platform", "membership"
+GROUP = "group"  # any of the three kinds, where a request may name either
 PREFIXES = {USER: "user", CLIENT: "client", STUDIO: "studio", PLATFORM: "plat", MEMBERSHIP: "mbr"}
 
 DAY_START = "06:00"  # local time at which a studio's operational day begins, unless it says otherwise

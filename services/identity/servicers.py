@@ -24,14 +24,14 @@ from eridu.identity.v1 import (
     user_service_pb2,
     user_service_pb2_grpc,
 )
+
 from libs.common.clock import Clock
 from libs.common.db import Database
-from libs.common.errors import NotFound
 from libs.common.messages import metadata_of
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
 from services.identity import commands, convert, queries
-from services.identity.domain import CLIENT, DAY_START, PLATFORM, STUDIO, USER, Client, Platform, Studio
+from services.identity.domain import CLIENT, DAY_START, PLATFORM, STUDIO, Client, Platform, Studio
 
 BY_AGE = (datetime, str)  # the sort keys of the lists
 BY_NAME = (str, str)
@@ -62,10 +62,7 @@ class Users(user_service_pb2_grpc.UserServiceServicer):
 
     async def GetMe(self, request: user_service_pb2.GetMeRequest, context: Any) -> user_pb2.User:
         """Read the caller."""
-        me = caller()
-        if not me.user_uid:
-            raise NotFound.of(USER, "behind a service's own token")
-        return convert.user(await queries.get_user(self.db, me, me.user_uid))
+        return convert.user(await queries.get_user(self.db, caller(), caller().user_uid))
 
     async def ListUsers(
         self, request: user_service_pb2.ListUsersRequest, context: Any

@@ -27,6 +27,7 @@ from libs.common.errors import AlreadyExists, NotFound
 from libs.common.pages import Page, PageQuery, cut
 from libs.common.tables import (
     Word,
+    among,
     columns_of,
     entity_table,
     insert_one,
@@ -37,6 +38,7 @@ from libs.common.tables import (
 )
 from services.identity.domain import (
     CLIENT,
+    GROUP,
     PLATFORM,
     PREFIXES,
     STUDIO,
@@ -165,11 +167,11 @@ async def list_groups(
     table, kind = GROUPS[noun]
     query = columns_of(table, kind).where(living(table))
     if names:
-        query = query.where(table.c.name.in_(names))
+        query = query.where(among(table.c.name, names))
     if of_uids:
-        query = query.where(table.c.uid.in_(of_uids))
+        query = query.where(among(table.c.uid, of_uids))
     if not visible.everything and noun != PLATFORM:
-        query = query.where(table.c.uid.in_({CLIENT: visible.clients, STUDIO: visible.studios}[noun]))
+        query = query.where(among(table.c.uid, {CLIENT: visible.clients, STUDIO: visible.studios}[noun]))
     if page.after:
         query = query.where(tuple_(table.c.name, table.c.uid) > page.after)
     rows = await reader.execute(query.order_by(table.c.name, table.c.uid).limit(page.size + 1))
@@ -181,13 +183,13 @@ async def insert_membership(tx: Tx, new: Membership) -> None:
     noun = noun_of(new.group_uid)
     table, _ = GROUPS[noun]
     user_id = await id_of(tx, user, USER, new.user_uid)
-    group_id = await id_of(tx, table, "group", new.group_uid)
+    group_id = await id_of(tx, table, GROUP, new.group_uid)
     await insert_one(tx, membership, new, user_id=user_id, **{f"{noun}_id": group_id})
 
 
 async def id_of(reader: Reader, table: Table, noun: str, uid: str) -> int:
     """The internal key of a living row, locked so that it stays living until the transaction ends."""
-    query = select(table.c.id).where(table.c.uid == uid, living(table)).with_for_update(read=True, key_share=True)
+    query = select(table.c.id).where(table.c.uid == uid, living(table)).with_for_update(read=True)
     found = (await reader.execute(query)).scalar_one_or_none()
     if found is None:
         raise NotFound.of(noun, uid)

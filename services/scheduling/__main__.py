@@ -8,6 +8,7 @@ from eridu.scheduling.v1.booking_service_pb2_grpc import add_BookingServiceServi
 from eridu.scheduling.v1.mc_service_pb2_grpc import add_McServiceServicer_to_server
 from eridu.scheduling.v1.room_service_pb2_grpc import add_RoomServiceServicer_to_server
 from eridu.scheduling.v1.schedule_service_pb2_grpc import add_ScheduleServiceServicer_to_server
+
 from libs.common.clock import now
 from libs.common.config import Config
 from libs.common.process import Process, main

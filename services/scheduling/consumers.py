@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eridu.production.v1.events_pb2 import ShowStarted
+
 from libs.common.consumers import Heard, Hears
 from libs.common.db import Database
 from services.scheduling.commands import plans

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, mc_pb2, room_pb2, schedule_pb2, schedule_service_pb2
+
 from libs.common.access import Caller
 from libs.common.messages import set_time, stamp, time_of
 from services.scheduling.domain.booking import Problem, Rule, ShowBooking, ShowRef

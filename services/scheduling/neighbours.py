@@ -11,6 +11,7 @@ from eridu.identity.v1.platform_service_pb2_grpc import PlatformServiceStub
 from eridu.identity.v1.studio_pb2 import Studio
 from eridu.identity.v1.studio_service_pb2 import GetStudioRequest
 from eridu.identity.v1.studio_service_pb2_grpc import StudioServiceStub
+
 from libs.common.pages import LARGEST_SIZE
 from libs.common.rpc.neighbours import Neighbours
 

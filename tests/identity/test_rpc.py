@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import grpc
-
 from eridu.identity.v1.user_service_pb2 import CreateUserRequest, GetMeRequest
+
 from tests.support.suite import Suite, refused, request_id
 
 

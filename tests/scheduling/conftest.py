@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
+from libs.common.db import Database
+from services.scheduling.store.tables import REFUSALS
+from tests.scheduling.planning import Asks
 from tests.support.house import House, build_house
 from tests.support.suite import Suite
 
@@ -15,3 +20,17 @@ async def house(suite: Suite) -> House:
     await house.mc("Ada")
     await house.mc("Bob")
     return house
+
+
+@pytest.fixture
+async def db(suite: Suite) -> AsyncIterator[Database]:
+    """The tables of scheduling, with connections of the test's own."""
+    db = Database(suite.config("scheduling"), "scheduling", REFUSALS)
+    yield db
+    await db.close()
+
+
+@pytest.fixture
+def ask(db: Database) -> Asks:
+    """Questions to the tables of scheduling."""
+    return Asks(db)

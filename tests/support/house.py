@@ -106,7 +106,8 @@ async def build_house(suite: Called, time_zone: str = "UTC", **studio: Any) -> H
     root = suite.caller()
     made = await root(CreateStudioRequest(name=unique("studio"), time_zone=time_zone, **studio))
     client = await root(CreateClientRequest(name=unique("client")))
-    people, callers = {}, {}
+    people: dict[str, Any] = {}
+    callers: dict[str, Any] = {}
     for role, group, least in (
         ("manager", made.uid, access_pb2.ROLE_MANAGER),
         ("member", made.uid, access_pb2.ROLE_MEMBER),

@@ -53,10 +53,7 @@ class Suite:
             services_jwks_url=f"file://{self.keys}/services.jwks.json",
             service_key=str(self.keys / f"{service}.pem"),
             admin_ext_id=ADMIN,
-            reflection=True,
-            pool_size=5,
-            log_level="WARNING",
-            **{**addresses, **more},
+            **{"reflection": True, "pool_size": 5, "log_level": "WARNING", **addresses, **more},
         )
 
     async def start(self, services: Iterable[str] = ("identity", "scheduling", "tasks", "production")) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from eridu.scheduling.v1 import events_pb2
+
 from libs.common import ledger
 from libs.common.access import Caller
 from libs.common.clock import Clock
@@ -42,7 +43,8 @@ async def book_show(db: Database, caller: Caller, clock: Clock, asked: ShowBooki
         if after is mine:
             return after
         slots = await free_slots_of(tx, caller, after)
-        entries = booking_entries(*(([], [after]) if mine and mine.in_force else ([after], [])), "")
+        moved = mine is not None and mine.in_force and mine.confirmation == after.confirmation
+        entries = booking_entries([], [after], "") if moved else booking_entries([after], [], "")
         for _ in range(ATTEMPTS):
             try:
                 async with tx.attempt():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from eridu.scheduling.v1 import events_pb2
+from eridu.scheduling.v1 import events_pb2, schedule_pb2
+
 from libs.common import ledger, uids
 from libs.common.access import Caller
 from libs.common.clock import Clock
@@ -22,6 +23,7 @@ from services.scheduling.store import resources as resource_store
 from services.scheduling.store import schedules as store
 
 ROWS_PER_EVENT = 500
+BYTES_PER_EVENT = 64 * 1024  # of planned shows; the audit part of the event has them once more, in JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ async def import_plan(
         plan = await store.load_plan(tx, uid)
         diff = rules.diff(sheet.read(rows, before, names), plan, now, lambda planned: new_row(before, planned))
         if validate_only or diff.empty or (all_or_nothing and diff.refused):
-            return Imported(before, False, diff.results)
+            return Imported(before, False, rules.unsaved(diff))
         after = await store.save_schedule(tx, before, after, now)
         await store.save_plan(tx, [*diff.created, *diff.changed])
         await ledger.record(
@@ -107,14 +109,12 @@ async def planned_by_schedule(tx: Tx, show_uids: Collection[str]) -> list[tuple[
 def plan_entries(
     schedule: Schedule, rows: Sequence[PlannedShow], reason: str, category: str = "", version_before: int | None = None
 ) -> list[Entry]:
-    """The ledger entries of changed rows of a plan, at most 500 rows in each."""
+    """The ledger entries of changed rows of a plan, as many as it takes for the events not to be too large."""
     old = {} if version_before is None else {"plan_version": version_before}
     return [
         Entry(
             "scheduling.plan.changed",
-            events_pb2.PlanChanged(
-                schedule=convert.schedule(schedule), planned_shows=[convert.planned_show(row) for row in part]
-            ),
+            events_pb2.PlanChanged(schedule=convert.schedule(schedule), planned_shows=[message for _, message in part]),
             schedule.uid,
             schedule.version,
             schedule.studio_uid,
@@ -124,11 +124,26 @@ def plan_entries(
             {
                 "plan_version": schedule.plan_version,
                 "change_category": category,
-                "planned_shows": [as_audited(row) for row in part],
+                "planned_shows": [as_audited(row) for row, _ in part],
             },
         )
-        for part in (rows[start : start + ROWS_PER_EVENT] for start in range(0, len(rows), ROWS_PER_EVENT))
+        for part in parts_of(rows)
     ]
+
+
+def parts_of(rows: Sequence[PlannedShow]) -> Iterator[list[tuple[PlannedShow, schedule_pb2.PlannedShow]]]:
+    """Rows and their messages, in parts that fit into one event each."""
+    part: list[tuple[PlannedShow, schedule_pb2.PlannedShow]] = []
+    size = 0
+    for row in rows:
+        message = convert.planned_show(row)
+        if part and (len(part) == ROWS_PER_EVENT or size + message.ByteSize() > BYTES_PER_EVENT):
+            yield part
+            part, size = [], 0
+        part.append((row, message))
+        size += message.ByteSize()
+    if part:
+        yield part
 
 
 def as_audited(row: PlannedShow) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from eridu.scheduling.v1 import events_pb2
+
 from libs.common import ledger, uids
 from libs.common.access import Caller
 from libs.common.clock import Clock

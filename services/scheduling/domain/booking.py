@@ -6,18 +6,20 @@ Validation and confirmation run the same ones.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from heapq import heappop, heappush
+from itertools import islice
 
 from libs.common.errors import Refused
 from services.scheduling.domain.resource import Resource, ResourceKind
 from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule
 
-MOST_CLASHES = 20  # that one show names on one resource
+MOST_CLASHES = 5  # that one show names on one resource: an answer about 5,000 shows stays of a size to be sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +74,7 @@ def book(mine: ShowBooking | None, asked: ShowBooking) -> ShowBooking:
             "CONFIRMATION_OLD", f"the show has confirmation {mine.confirmation} already", show_uid=mine.show_uid
         )
     if asked.confirmation > mine.confirmation:
-        return mine.confirm(asked.planned, asked.confirmation)
+        return replace(asked, version=mine.version + 1)  # a tombstone may not know whose show it is
     if not mine.in_force:
         raise Refused("CONFIRMATION_RELEASED", f"confirmation {mine.confirmation} was released", show_uid=mine.show_uid)
     return mine if mine.planned == asked.planned else mine.move(asked.planned)
@@ -149,16 +151,17 @@ class Taken:
         """Those that overlap a slot, by start."""
         slots = self.by_resource.get(slot.resource.id, [])
         first = bisect_left(slots, slot.start, key=lambda taken: taken.until)
-        for taken in slots[first:]:
+        for index in range(first, len(slots)):
+            taken = slots[index]
             if taken.start >= slot.until:
                 return
             if taken.until > slot.start:
                 yield taken
 
     def add(self, slots: Iterable[Slot]) -> None:
-        """Take more; they come by start, and nothing is in their way."""
+        """Take more: nothing is in their way."""
         for slot in slots:
-            self.by_resource[slot.resource.id].append(slot)
+            insort(self.by_resource[slot.resource.id], slot, key=lambda taken: taken.start)
 
 
 def slots_of(planned: Planned, show: ShowRef, resources: Mapping[str, Resource]) -> tuple[Slot, ...]:
@@ -200,18 +203,19 @@ def clash(slot: Slot, other: Slot, inside_plan: bool) -> Problem:
 
 def clashes_with(taken: Taken, slots: Iterable[Slot], inside_plan: bool) -> list[Problem]:
     """Everything in the way of a show's slots."""
-    return [clash(slot, other, inside_plan) for slot in slots for other in first_few(taken.in_the_way(slot))]
+    return [clash(slot, other, inside_plan) for slot in slots for other in islice(taken.in_the_way(slot), MOST_CLASHES)]
 
 
 def clashes_inside(wanted: Sequence[Wanted]) -> list[Problem]:
-    """Every clash between shows of one plan, each pair once, at the show that starts later: a sweep by resource."""
+    """The clashes between shows of one plan, each pair once, at the show that starts later: a sweep by resource."""
     problems = []
-    by_resource: dict[int, list[Slot]] = defaultdict(list)
-    for slot in sorted((slot for each in wanted for slot in each.slots), key=by_start):
+    by_resource: dict[int, list[tuple[datetime, int, Slot]]] = defaultdict(list)  # heaps: who ends first comes first
+    for number, slot in enumerate(sorted((slot for each in wanted for slot in each.slots), key=by_start)):
         running = by_resource[slot.resource.id]
-        running[:] = [other for other in running if other.until > slot.start][:MOST_CLASHES]
-        problems += [clash(slot, other, True) for other in running]
-        running.append(slot)
+        while running and running[0][0] <= slot.start:
+            heappop(running)
+        problems += [clash(slot, other, True) for _, _, other in running[:MOST_CLASHES]]
+        heappush(running, (slot.until, number, slot))
     return problems
 
 
@@ -235,23 +239,45 @@ def decide(wanted: Sequence[Wanted], world: Sequence[Slot], held: Mapping[str, S
     """Who wins: the earlier start, then the lower external_id; a show gets all its resources or none.
 
     A refused show blocks nobody, save that what it has *now* (`held`, by show uid) stays in force and may be in the
-    way of others: then those are decided again with it.
+    way of others: then those are decided again with it. In the end some that were thought to stay may have moved away
+    after all: then those that were refused have another chance.
     """
     in_order = sorted(wanted, key=lambda each: (each.row.planned.starts_at, each.row.external_id))
-    keeps: set[str] = set()
-    while True:
-        kept = [slot for show_uid in sorted(keeps) for slot in held[show_uid]]
-        verdict = sweep(in_order, Taken([*world, *kept]))
-        more = {show_uid for show_uid in verdict.refused if held.get(show_uid)} - keeps
-        if not more:
-            return verdict
-        keeps |= more
+    stay: set[str] = set()
+    verdict = sweep(in_order, Taken(world), Taken())
+    while more := {show_uid for show_uid in verdict.refused if show_uid in held} - stay:
+        stay |= who_stays(verdict.winners, more, held)
+        verdict = sweep(in_order, Taken([*world, *kept(stay, held)]), Taken())
+    another_chance = not stay <= verdict.refused.keys()
+    while another_chance:
+        refused = [each for each in in_order if each.row.show_uid in verdict.refused]
+        taken = Taken(slot for each in verdict.winners for slot in each.slots)
+        again = sweep(refused, Taken([*world, *kept(verdict.refused, held)]), taken)
+        verdict = Verdict((*verdict.winners, *again.winners), again.refused)
+        another_chance = bool(again.winners)
+    return verdict
 
 
-def sweep(in_order: Sequence[Wanted], world: Taken) -> Verdict:
+def kept(show_uids: Iterable[str], held: Mapping[str, Sequence[Slot]]) -> Iterator[Slot]:
+    """What these shows have now."""
+    return (slot for show_uid in show_uids for slot in held.get(show_uid, ()))
+
+
+def who_stays(winners: Sequence[Wanted], stay: Iterable[str], held: Mapping[str, Sequence[Slot]]) -> set[str]:
+    """These shows keep what they have; so do the booked ones whose new slots that takes away again, and so on."""
+    won = Taken(slot for each in winners for slot in each.slots)
+    found, waiting = set(stay), list(stay)
+    while waiting:
+        for slot in held[waiting.pop()]:
+            pushed = {other.show.show_uid for other in won.in_the_way(slot) if other.show.show_uid in held} - found
+            found |= pushed
+            waiting += pushed
+    return found
+
+
+def sweep(in_order: Sequence[Wanted], world: Taken, plan: Taken) -> Verdict:
     """One pass: each show in its turn gets its slots if they are free of the world and of the shows before it."""
     winners, refused = [], {}
-    plan = Taken()
     for each in in_order:
         problems = [
             *each.problems,
@@ -269,9 +295,3 @@ def sweep(in_order: Sequence[Wanted], world: Taken) -> Verdict:
 def by_start(slot: Slot) -> tuple[datetime, str, str]:
     """Slots in the order of their start."""
     return slot.start, slot.show.external_id, slot.show.show_uid
-
-
-def first_few(slots: Iterator[Slot]) -> Iterator[Slot]:
-    """As many as one show names on one resource."""
-    for _, slot in zip(range(MOST_CLASHES), slots, strict=False):
-        yield slot

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -61,15 +61,15 @@ def diff(
 ) -> PlanDiff:
     """Hold a sheet against the plan, keyed by external_id (rows that left it included).
 
-    A refused row leaves what the plan has under its external_id as it was. A row so bad that its external_id cannot be
-    read might be any of the plan's: then nothing is taken out of the plan.
+    A refused row leaves what the plan has under its external_id as it was. A row so bad that its external_id is not
+    known for sure (empty, or cells are missing or too many) might be any of the plan's: then nothing is taken out.
     """
     answer = PlanDiff()
     for read in rows:
         answer.results.append(place(read, plan.get(read.row.external_id), answer, new_show))
-    mentioned = {read.row.external_id for read in rows}
-    if "" in mentioned:
+    if any(read.row.torn or not read.row.external_id for read in rows):
         return answer
+    mentioned = {read.row.external_id for read in rows}
     for row in sorted(plan.values(), key=lambda row: (row.planned.starts_at, row.external_id)):
         if row.external_id in mentioned or row.removed_at is not None:
             continue
@@ -101,3 +101,10 @@ def place(
         return result(RowOutcome.PROTECTED, row.show_uid)
     answer.changed.append(row.follow(read.planned))
     return result(RowOutcome.UPDATED if row.removed_at is None else RowOutcome.RESTORED, row.show_uid)
+
+
+def unsaved(answer: PlanDiff) -> list[RowResult]:
+    """The answers of an import that saves nothing: the shows that it would make are not there and have no uid."""
+    return [
+        replace(result, show_uid="") if result.outcome is RowOutcome.CREATED else result for result in answer.results
+    ]

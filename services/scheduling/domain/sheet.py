@@ -21,8 +21,10 @@ REQUIRED = ("external_id", "name", "room", "mcs", "platforms", "start", "end")
 OPTIONAL = ("type", "standard")
 LARGEST = 5000  # rows
 LONGEST = {"external_id": 128, "name": 200, "type": 64, "standard": 64}
+MOST_NAMES = 50  # in a cell that takes several
 LONGEST_SHOW = timedelta(days=2)
 KEY = re.compile(r"^[a-z0-9_]{1,64}$")
+TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -181,6 +183,9 @@ NOUNS = {"MC": "MC", "PLATFORM": "platform"}
 
 def all_of(wanted: Sequence[str], known: Mapping[str, str], column: str, noun: str, wrong: Wrong) -> tuple[str, ...]:
     """The uids that the names in a cell mean, in their order."""
+    if len(wanted) > MOST_NAMES:
+        wrong(column, "TOO_LONG", f"{column} names more than {MOST_NAMES}")
+        return ()
     for name in wanted:
         if name not in known:
             wrong(column, f"{noun}_UNKNOWN", f"there is no {NOUNS[noun]} {name!r}")
@@ -195,9 +200,9 @@ def instant(text: str, column: str, zone: ZoneInfo, wrong: Wrong) -> datetime | 
     if not text:
         return None
     try:
-        time = datetime.fromisoformat(text)
-        if len(text) < len("2024-02-03T10"):
+        if not TIME.fullmatch(text):  # ISO 8601 has many more forms, and some are easily mistaken for another
             raise ValueError
+        time = datetime.fromisoformat(text)
         if time.tzinfo is None:
             local = time.replace(tzinfo=zone)
             time = local.astimezone(UTC)

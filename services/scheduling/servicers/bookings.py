@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, booking_service_pb2_grpc
+
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.pages import PageQuery

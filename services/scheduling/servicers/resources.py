@@ -12,6 +12,7 @@ from eridu.scheduling.v1 import (
     room_service_pb2,
     room_service_pb2_grpc,
 )
+
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.messages import metadata_of

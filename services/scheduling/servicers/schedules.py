@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from eridu.scheduling.v1 import schedule_pb2, schedule_service_pb2, schedule_service_pb2_grpc
+
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.messages import metadata_of, time_of

@@ -1,0 +1,1 @@
+"""The main job on a real plan: what `make demo` runs."""
