@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from eridu.production.v1 import show_pb2
-from eridu.production.v1.show_pb2 import Show
+from eridu.production.v1.show_pb2 import SHOW_STATUS_CONFIRMED, Show
+from eridu.scheduling.v1.schedule_service_pb2 import SHOW_OUTCOME_BOOKED, SHOW_OUTCOME_REFUSED
 
 from deploy.demo import follow, house, onair, planning, sums
 from deploy.demo.follow import Heard, State
@@ -17,7 +18,7 @@ from deploy.demo.report import Report
 from deploy.demo.sheet import Plan
 from deploy.demo.sums import Sum
 from deploy.local.processes import LocalError
-from deploy.local.stack import SYSTEM_ADMIN, is_serving
+from deploy.local.stack import SYSTEM_ADMIN, is_serving, is_supervised
 from deploy.local.up import running
 from libs.client import local
 from libs.client.connection import SERVICES, Eridu
@@ -43,7 +44,7 @@ def suite(report: Report) -> Iterator[Mapping[str, str]]:
     """Where the services and the broker are."""
     with contextlib.suppress(LocalError):
         places = local.where()
-        if all(is_serving(places[service]) for service in SERVICES):
+        if is_supervised() and all(is_serving(places[service]) for service in SERVICES):
             report.say("using the suite that runs already")
             yield places
             return
@@ -53,7 +54,7 @@ def suite(report: Report) -> Iterator[Mapping[str, str]]:
 
 async def tell(places: Mapping[str, str], report: Report) -> int:
     """The whole story; 0 if everything adds up."""
-    plan, run = Plan.read(), secrets.token_hex(3)
+    plan = Plan.read()
     async with contextlib.AsyncExitStack() as connections:
 
         def as_user(ext_id: str) -> Eridu:
@@ -62,9 +63,9 @@ async def tell(places: Mapping[str, str], report: Report) -> int:
             return eridu
 
         with report.step("house") as step:
-            studio = await house.build(as_user(SYSTEM_ADMIN), as_user, plan, run)
+            studio = await house.build(as_user(SYSTEM_ADMIN), as_user, plan)
             step.says(
-                f"Campus {run}: {len(plan.names('room'))} rooms, {len(plan.names('mcs'))} hosts, "
+                f"{house.STUDIO}: {len(plan.names('room'))} rooms, {len(plan.names('mcs'))} hosts, "
                 f"{len(studio.clients)} clients, {len(studio.template.items)} items of work per show"
             )
         events = await connections.enter_async_context(subscribe(places["nats"], CONFIRMED))
@@ -81,18 +82,16 @@ async def plan_and_confirm(report: Report, plan: Plan, studio: House, heard: Hea
     """From the sheets to shows on air, with every sum on the way."""
     with report.step("import") as step:
         schedules, rows = await planning.import_plans(studio, plan)
-        step.says(
-            f"{len(schedules)} schedules, {rows['ROW_OUTCOME_CREATED']} of {len(plan.rows)} rows are planned shows"
-        )
+        step.says(f"{len(schedules)} schedules; of {len(plan.rows)} rows {in_words(rows)}")
     with report.step("validate") as step:
         foreseen = await planning.validate(studio, schedules)
-        step.says(f"{len(planning.clashes(foreseen))} clashes inside a client's own plan")
+        step.says(f"{len(planning.clashes(foreseen))} clashes")
     report.problems(foreseen)
     with report.step("confirm") as step:
         await planning.propose(studio, schedules)
         results = await planning.confirm(studio, schedules)
-        first, refused = planning.outcomes(results), planning.refused(results)
-        step.says(f"{first['booked']} shows booked, {first['refused']} refused")
+        first, refused = planning.outcomes(results), planning.with_outcome(results, SHOW_OUTCOME_REFUSED)
+        step.says(f"of {len(results)} shows {in_words(first)}")
     for result in refused:
         report.detail(f"refused: {'; '.join(problem.message for problem in result.problems)}")
     met = [problem for result in refused for problem in result.problems]
@@ -100,48 +99,56 @@ async def plan_and_confirm(report: Report, plan: Plan, studio: House, heard: Hea
         known = {problem.show.show_uid for problem in await planning.validate(studio, schedules)}
         step.says(f"{len(known)} shows have a problem now that bookings are in force")
 
-    before = await follow_up(report, plan, studio, heard, len(plan.rows) - first["refused"])
+    before = await follow_up(report, plan, studio, heard, first)
     with report.step("confirm again") as step:
         second = planning.outcomes(await planning.confirm(studio, schedules))
         after = await follow.look(studio)
-        step.says(
-            f"{second['unchanged']} shows unchanged, {second['refused']} refused again, {second['booked']} booked"
-        )
-    named = planning.clashes([*foreseen, *met])
+        step.says(f"of {second.total()} shows {in_words(second)}")
+    booked = {result.show.show_uid for result in planning.with_outcome(results, SHOW_OUTCOME_BOOKED)}
     return [
-        Sum("rows imported = rows in the sheets", len(plan.rows), rows["ROW_OUTCOME_CREATED"]),
-        *sums.of_clashes(plan, named),
+        Sum("rows imported = rows in the sheets", len(plan.rows), rows.total() - rows["refused"] - rows["removed"]),
+        *sums.of_clashes(plan, planning.clashes([*foreseen, *met])),
         Sum(
             "shows that one of validation and confirmation refuses", 0, len(known ^ {r.show.show_uid for r in refused})
         ),
         *sums.of_confirmation(plan, first, before),
         *sums.of_tasks(plan, studio.template, before.shows.values(), before.tasks.values()),
-        *sums.of_events(heard, before.shows),
+        *sums.of_events(heard, booked),
         *sums.of_repetition(first, second, before, after),
-        *await day_of_the_show(report, studio, after),
+        *await day_of_the_show(report, plan, studio, after),
     ]
 
 
-async def follow_up(report: Report, plan: Plan, studio: House, heard: Heard, count: int) -> State:
+async def follow_up(report: Report, plan: Plan, studio: House, heard: Heard, outcomes: Counter[str]) -> State:
     """Nobody asks for them: shows follow bookings, tasks follow shows."""
+    count = len(plan.rows) - outcomes["refused"]
     with report.step("shows follow") as step:
         shows = await follow.until(lambda: follow.shows(studio), lambda found: len(found) >= count)
-        step.says(f"{len(shows)} confirmed shows")
+        statuses = Counter(status(show).lower() for show in shows.values())
+        step.says(f"of {len(shows)} shows {in_words(statuses)}")
     wanted = sums.per_show(plan, studio.template, shows.values()).total()
     with report.step("tasks follow") as step:
         tasks = await follow.until(lambda: follow.tasks(studio), lambda found: len(found) >= wanted)
         step.says(f"{len(tasks)} tasks")
     with report.step("events arrive") as step:
-        told = await follow.until(heard.count, lambda found: found >= count)
+        told = await follow.until(heard.count, lambda found: found >= outcomes["booked"])
         step.says(f"{told} times {CONFIRMED}")
     return await follow.look(studio)
 
 
-async def day_of_the_show(report: Report, studio: House, state: State) -> list[Sum]:
-    """One show through its gate to its end, the next one cancelled."""
-    if len(state.shows) < 2:
-        return [Sum("confirmed shows for the day of the show", "two or more", len(state.shows))]
-    first, other = list(state.shows.values())[:2]
+def in_words(counts: Counter[str]) -> str:
+    """How many of what: `670 booked, 4 refused`."""
+    return ", ".join(f"{count} {what}" for what, count in counts.most_common() if count) or "none"
+
+
+async def day_of_the_show(report: Report, plan: Plan, studio: House, state: State) -> list[Sum]:
+    """One show through its gate to its end, the next one cancelled; none that clashes, or its rival could be booked."""
+    clashing = {external_id for clash in plan.clashes() for external_id in clash.shows}
+    confirmed = state.with_status(SHOW_STATUS_CONFIRMED)
+    free = [show for show in confirmed.values() if show.external_id not in clashing]
+    if len(free) < 2:
+        return [Sum("confirmed shows for the day of the show", "two or more", len(free))]
+    first, other = free[:2]
     with report.step("on air") as step:
         held, todo, live = await onair.start(studio, first)
         held_again, todo_again, over = await onair.complete(studio, first)
@@ -159,7 +166,7 @@ async def day_of_the_show(report: Report, studio: House, state: State) -> list[S
         Sum("statuses of the show on air", ["LIVE", "COMPLETED"], [status(live), status(over)]),
         Sum("status of the cancelled show", "CANCELLED", status(gone)),
         Sum("bookings and open tasks of the cancelled show", (0, 0), (booked, still_open)),
-        Sum("confirmed shows at the end = before − 2", len(state.shows) - 2, len(end.shows)),
+        Sum("confirmed shows at the end = before − 2", len(confirmed) - 2, len(end.with_status(SHOW_STATUS_CONFIRMED))),
         Sum("room bookings at the end = before − 1", len(state.rooms) - 1, len(end.rooms)),
         Sum("tasks at the end = before", len(state.tasks), len(end.tasks)),
     ]

@@ -8,7 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from eridu.production.v1.show_pb2 import SHOW_STATUS_CONFIRMED, Show
+from eridu.production.v1.show_pb2 import (
+    SHOW_STATUS_CANCELLED,
+    SHOW_STATUS_COMPLETED,
+    SHOW_STATUS_CONFIRMED,
+    SHOW_STATUS_LIVE,
+    Show,
+    ShowStatus,
+)
 from eridu.production.v1.show_service_pb2 import ListShowsRequest
 from eridu.scheduling.v1.booking_pb2 import RESOURCE_KIND_ROOM, Booking
 from eridu.scheduling.v1.booking_service_pb2 import ListBookingsRequest
@@ -21,17 +28,22 @@ from libs.client.subscribe import Subscription
 
 WITHIN = 120.0  # seconds
 PAUSE = 0.3
+ONCE_CONFIRMED = (SHOW_STATUS_CONFIRMED, SHOW_STATUS_LIVE, SHOW_STATUS_COMPLETED, SHOW_STATUS_CANCELLED)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is there, by uid."""
+    """What is there, by uid. Shows are those that were confirmed once, whatever became of them."""
 
     shows: dict[str, Show]
     rooms: dict[str, Booking]
     tasks: dict[str, Task]
+
+    def with_status(self, status: ShowStatus.ValueType) -> dict[str, Show]:
+        """The shows that are in this status now."""
+        return {uid: show for uid, show in self.shows.items() if show.status == status}
 
     def uids(self) -> tuple[set[str], set[str], set[str]]:
         """All that a repeated confirmation must not add to."""
@@ -58,8 +70,8 @@ class Heard:
 
 
 async def shows(house: House) -> dict[str, Show]:
-    """The studio's confirmed shows."""
-    query = ListShowsRequest(studio_uid=house.studio_uid, statuses=[SHOW_STATUS_CONFIRMED])
+    """The studio's shows that were confirmed once, whatever became of them."""
+    query = ListShowsRequest(studio_uid=house.studio_uid, statuses=ONCE_CONFIRMED)
     return {show.uid: show async for show in each(house.manager.shows.ListShows, query)}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import contextlib
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,18 +12,28 @@ from eridu.common.v1 import access_pb2
 from eridu.identity.v1.client_service_pb2 import CreateClientRequest, ListClientsRequest
 from eridu.identity.v1.membership_service_pb2 import GrantMembershipRequest
 from eridu.identity.v1.platform_service_pb2 import CreatePlatformRequest, ListPlatformsRequest
-from eridu.identity.v1.studio_service_pb2 import CreateStudioRequest
-from eridu.identity.v1.user_service_pb2 import CreateUserRequest
-from eridu.scheduling.v1.mc_service_pb2 import CreateMcRequest
-from eridu.scheduling.v1.room_service_pb2 import CreateRoomRequest
+from eridu.identity.v1.studio_service_pb2 import CreateStudioRequest, ListStudiosRequest
+from eridu.identity.v1.user_service_pb2 import CreateUserRequest, ListUsersRequest
+from eridu.scheduling.v1.mc_service_pb2 import CreateMcRequest, ListMcsRequest
+from eridu.scheduling.v1.room_service_pb2 import CreateRoomRequest, ListRoomsRequest
 from eridu.tasks.v1 import template_pb2
 from eridu.tasks.v1.template_pb2 import Template
-from eridu.tasks.v1.template_service_pb2 import ActivateTemplateRequest, CreateTemplateRequest, NewTemplateItem
+from eridu.tasks.v1.template_service_pb2 import (
+    ActivateTemplateRequest,
+    CreateTemplateRequest,
+    ListTemplatesRequest,
+    NewTemplateItem,
+)
 
 from deploy.demo.sheet import ZONE, Plan
 from libs.client.connection import Eridu, each
+from libs.common.errors import AlreadyExists
 
 AT_ONCE = 16  # calls in flight
+
+STUDIO = "Campus"
+MANAGER, CREW = "manager@eridu.local", "crew@eridu.local"
+TEMPLATE = "Every show"
 
 PRE, DURING, AFTER = (
     template_pb2.TASK_TYPE_PRE_PRODUCTION,
@@ -57,48 +68,78 @@ class House:
     template: Template
 
 
-async def build(admin: Eridu, as_user: Callable[[str], Eridu], plan: Plan, run: str) -> House:
-    """A studio of this run's own, with its people, rooms, hosts and list of tasks; clients and platforms stay."""
-    studio = await admin.studios.CreateStudio(CreateStudioRequest(name=f"Campus {run}", time_zone=ZONE.key))
-    manager, _ = await hire(admin, as_user, studio.uid, f"manager-{run}@eridu.local", access_pb2.ROLE_MANAGER)
-    crew, crew_uid = await hire(admin, as_user, studio.uid, f"crew-{run}@eridu.local", access_pb2.ROLE_MEMBER)
-    clients = await find_or_make_clients(admin, plan.names("client"))
-    await find_or_make_platforms(admin, plan.names("platforms"))
-    rooms = [CreateRoomRequest(studio_uid=studio.uid, name=name) for name in plan.names("room")]
-    await all_of(manager.rooms.CreateRoom(room) for room in rooms)
-    mcs = [CreateMcRequest(studio_uid=studio.uid, name=name) for name in plan.names("mcs")]
-    await all_of(manager.mcs.CreateMc(mc) for mc in mcs)
-    template = await manager.templates.CreateTemplate(
-        CreateTemplateRequest(studio_uid=studio.uid, name="Every show", items=ITEMS)
+async def build(admin: Eridu, as_user: Callable[[str], Eridu], plan: Plan) -> House:
+    """The studio with its people, rooms, hosts and list of tasks: what an earlier run left is found, the rest made."""
+    query = ListStudiosRequest(names=[STUDIO])
+    studio = await find_or_make(
+        each(admin.studios.ListStudios, query),
+        [STUDIO],
+        lambda name: admin.studios.CreateStudio(CreateStudioRequest(name=name, time_zone=ZONE.key)),
     )
-    template = await manager.templates.ActivateTemplate(ActivateTemplateRequest(uid=template.uid))
-    return House(studio.uid, manager, crew, crew_uid, clients, template)
+    uid = studio[STUDIO].uid
+    await hire(admin, uid, MANAGER, access_pb2.ROLE_MANAGER)
+    crew_uid = await hire(admin, uid, CREW, access_pb2.ROLE_MEMBER)
+    clients = await find_or_make(
+        each(admin.clients.ListClients, ListClientsRequest(names=plan.names("client"))),
+        plan.names("client"),
+        lambda name: admin.clients.CreateClient(CreateClientRequest(name=name)),
+    )
+    await find_or_make(
+        each(admin.platforms.ListPlatforms, ListPlatformsRequest(names=plan.names("platforms"))),
+        plan.names("platforms"),
+        lambda name: admin.platforms.CreatePlatform(CreatePlatformRequest(name=name)),
+    )
+    manager = as_user(MANAGER)
+    await find_or_make(
+        each(manager.rooms.ListRooms, ListRoomsRequest(studio_uid=uid)),
+        plan.names("room"),
+        lambda name: manager.rooms.CreateRoom(CreateRoomRequest(studio_uid=uid, name=name)),
+    )
+    await find_or_make(
+        each(manager.mcs.ListMcs, ListMcsRequest(studio_uid=uid)),
+        plan.names("mcs"),
+        lambda name: manager.mcs.CreateMc(CreateMcRequest(studio_uid=uid, name=name)),
+    )
+    template = await list_of_tasks(manager, uid)
+    return House(uid, manager, as_user(CREW), crew_uid, {name: one.uid for name, one in clients.items()}, template)
 
 
-async def hire(
-    admin: Eridu, as_user: Callable[[str], Eridu], studio_uid: str, ext_id: str, role: access_pb2.Role.ValueType
-) -> tuple[Eridu, str]:
-    """A new person with a role in the studio: the connection in their name, and their uid."""
+async def hire(admin: Eridu, studio_uid: str, ext_id: str, role: access_pb2.Role.ValueType) -> str:
+    """A person with a role in the studio: the uid."""
     name = ext_id.partition("@")[0].capitalize()
-    user = await admin.users.CreateUser(CreateUserRequest(ext_id=ext_id, email=ext_id, name=name))
-    await admin.memberships.GrantMembership(GrantMembershipRequest(user_uid=user.uid, group_uid=studio_uid, role=role))
-    return as_user(ext_id), user.uid
+    people = await find_or_make(
+        each(admin.users.ListUsers, ListUsersRequest(email=ext_id)),
+        [name],
+        lambda name: admin.users.CreateUser(CreateUserRequest(ext_id=ext_id, email=ext_id, name=name)),
+    )
+    uid = str(people[name].uid)
+    with contextlib.suppress(AlreadyExists):
+        await admin.memberships.GrantMembership(GrantMembershipRequest(user_uid=uid, group_uid=studio_uid, role=role))
+    return uid
 
 
-async def find_or_make_clients(admin: Eridu, names: list[str]) -> dict[str, str]:
-    """The clients of these names; they book in every run's studio."""
-    known = {one.name: one.uid async for one in each(admin.clients.ListClients, ListClientsRequest(names=names))}
-    new = [CreateClientRequest(name=name) for name in names if name not in known]
-    made = await all_of(admin.clients.CreateClient(request) for request in new)
-    return known | {client.name: client.uid for client in made}
+async def list_of_tasks(manager: Eridu, studio_uid: str) -> Template:
+    """What is to be done for every show, active."""
+    templates = await find_or_make(
+        each(manager.templates.ListTemplates, ListTemplatesRequest(studio_uid=studio_uid)),
+        [TEMPLATE],
+        lambda name: manager.templates.CreateTemplate(
+            CreateTemplateRequest(studio_uid=studio_uid, name=name, items=ITEMS)
+        ),
+    )
+    template: Template = templates[TEMPLATE]
+    if not template.active:
+        template = await manager.templates.ActivateTemplate(ActivateTemplateRequest(uid=template.uid))
+    return template
 
 
-async def find_or_make_platforms(admin: Eridu, names: list[str]) -> None:
-    """The platforms of these names; the plan names them, so nobody needs their uids."""
-    query = ListPlatformsRequest(names=names)
-    known = {platform.name async for platform in each(admin.platforms.ListPlatforms, query)}
-    new = [CreatePlatformRequest(name=name) for name in names if name not in known]
-    await all_of(admin.platforms.CreatePlatform(request) for request in new)
+async def find_or_make(
+    known: AsyncIterable[Any], names: Iterable[str], make: Callable[[str], Awaitable[Any]]
+) -> dict[str, Any]:
+    """Something by each of these names: what is known, and what has to be made."""
+    found = {one.name: one async for one in known}
+    made = await all_of(make(name) for name in names if name not in found)
+    return found | {one.name: one for one in made}
 
 
 async def all_of(calls: Iterable[Awaitable[T]]) -> list[T]:

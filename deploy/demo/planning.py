@@ -6,26 +6,37 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from eridu.scheduling.v1.schedule_pb2 import RULE_MC_CLASH, RULE_ROOM_CLASH, Problem
+from eridu.scheduling.v1.schedule_pb2 import (
+    RULE_MC_CLASH,
+    RULE_ROOM_CLASH,
+    SCHEDULE_STATUS_CONFIRMED,
+    SCHEDULE_STATUS_PROPOSED,
+    Problem,
+    Schedule,
+)
 from eridu.scheduling.v1.schedule_service_pb2 import (
     CONFIRM_MODE_BEST_EFFORT,
-    SHOW_OUTCOME_REFUSED,
     ConfirmScheduleRequest,
     CreateScheduleRequest,
     ImportPlanRequest,
     ImportPlanResponse,
+    ListSchedulesRequest,
     ProposeScheduleRequest,
+    ReviseScheduleRequest,
     RowOutcome,
     ShowOutcome,
     ShowResult,
     ValidateScheduleRequest,
+    WithdrawScheduleRequest,
 )
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from deploy.demo.house import House, all_of
 from deploy.demo.sheet import BEGIN, END, Clash, Plan
+from libs.client.connection import each
 
 NAME = "3 and 4 February 2024"
+AGAIN = "the demo runs again"
 CONFIRM_WITHIN = 60.0  # seconds
 
 
@@ -36,23 +47,40 @@ def instant(time: datetime) -> Timestamp:
 
 async def import_plans(house: House, plan: Plan) -> tuple[dict[str, str], Counter[str]]:
     """One schedule per client, filled from its sheet: their uids in the clients' order, and what became of the rows."""
+    query = ListSchedulesRequest(studio_uid=house.studio_uid)
+    known = {one.client_uid: one async for one in each(house.manager.schedules.ListSchedules, query)}
 
     async def import_one(client: str, client_uid: str) -> ImportPlanResponse:
-        schedule = await house.manager.schedules.CreateSchedule(
-            CreateScheduleRequest(
-                studio_uid=house.studio_uid,
-                client_uid=client_uid,
-                name=NAME,
-                starts_at=instant(BEGIN),
-                ends_at=instant(END),
-            )
-        )
-        return await house.manager.schedules.ImportPlan(ImportPlanRequest(uid=schedule.uid, csv=plan.sheet(client)))
+        draft = await reopen(house, known[client_uid]) if client_uid in known else await create(house, client_uid)
+        return await house.manager.schedules.ImportPlan(ImportPlanRequest(uid=draft.uid, csv=plan.sheet(client)))
 
     clients = sorted(house.clients.items())
     answers = await all_of(import_one(client, uid) for client, uid in clients)
     schedules = {client: answer.schedule.uid for (client, _), answer in zip(clients, answers, strict=True)}
-    return schedules, Counter(RowOutcome.Name(row.outcome) for answer in answers for row in answer.rows)
+    rows = Counter(RowOutcome.Name(row.outcome) for answer in answers for row in answer.rows)
+    return schedules, Counter({name.removeprefix("ROW_OUTCOME_").lower(): count for name, count in rows.items()})
+
+
+async def create(house: House, client_uid: str) -> Schedule:
+    """An empty draft for a client."""
+    return await house.manager.schedules.CreateSchedule(
+        CreateScheduleRequest(
+            studio_uid=house.studio_uid,
+            client_uid=client_uid,
+            name=NAME,
+            starts_at=instant(BEGIN),
+            ends_at=instant(END),
+        )
+    )
+
+
+async def reopen(house: House, schedule: Schedule) -> Schedule:
+    """The schedule of an earlier run as a draft again; its bookings stay in force."""
+    if schedule.status == SCHEDULE_STATUS_CONFIRMED:
+        return await house.manager.schedules.ReviseSchedule(ReviseScheduleRequest(uid=schedule.uid, reason=AGAIN))
+    if schedule.status == SCHEDULE_STATUS_PROPOSED:  # that run was ended in the middle
+        return await house.manager.schedules.WithdrawSchedule(WithdrawScheduleRequest(uid=schedule.uid, reason=AGAIN))
+    return schedule
 
 
 async def validate(house: House, schedules: Mapping[str, str]) -> list[Problem]:
@@ -82,9 +110,9 @@ def outcomes(results: Iterable[ShowResult]) -> Counter[str]:
     return Counter(ShowOutcome.Name(result.outcome).removeprefix("SHOW_OUTCOME_").lower() for result in results)
 
 
-def refused(results: Iterable[ShowResult]) -> list[ShowResult]:
-    """The shows that could not be booked."""
-    return [result for result in results if result.outcome == SHOW_OUTCOME_REFUSED]
+def with_outcome(results: Iterable[ShowResult], outcome: ShowOutcome.ValueType) -> list[ShowResult]:
+    """The results with this outcome."""
+    return [result for result in results if result.outcome == outcome]
 
 
 def clashes(problems: Iterable[Problem]) -> set[Clash]:

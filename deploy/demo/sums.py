@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from eridu.production.v1.show_pb2 import Show
+from eridu.production.v1.show_pb2 import SHOW_STATUS_CANCELLED, SHOW_STATUS_CONFIRMED, Show
 from eridu.tasks.v1.task_pb2 import Task
 from eridu.tasks.v1.template_pb2 import Template
 
 from deploy.demo.follow import Heard, State
 from deploy.demo.house import targets
 from deploy.demo.sheet import Clash, Plan, split
+
+QUIET = ("unchanged", "refused", "protected", "cancelled")  # outcomes of a confirmation that changes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +52,26 @@ def of_clashes(plan: Plan, found: set[Clash]) -> list[Sum]:
 
 
 def of_confirmation(plan: Plan, outcomes: Counter[str], state: State) -> list[Sum]:
-    """Confirmed shows are bookings of rooms are what was planned and not refused."""
-    left = len(plan.rows) - outcomes["refused"]
+    """Confirmed shows are room bookings are what was planned and not refused, less what earlier runs saw the end of."""
+    over, cancelled = outcomes["protected"], outcomes["cancelled"]
+    left = len(plan.rows) - outcomes["refused"] - over - cancelled
     return [
         Sum("shows with an answer = shows planned", len(plan.rows), outcomes.total()),
-        Sum("shows booked = planned − refused", left, outcomes["booked"]),
-        Sum("confirmed shows = planned − refused", left, len(state.shows)),
-        Sum("room bookings = planned − refused", left, len(state.rooms)),
+        Sum("shows booked = planned − refused − over − cancelled", left, outcomes["booked"] + outcomes["unchanged"]),
+        Sum("confirmed shows = shows booked", left, len(state.with_status(SHOW_STATUS_CONFIRMED))),
+        Sum("cancelled shows = those that scheduling knows", cancelled, len(state.with_status(SHOW_STATUS_CANCELLED))),
+        Sum("shows ever confirmed = planned − refused", left + over + cancelled, len(state.shows)),
+        Sum("room bookings = shows booked, or over", left + over, len(state.rooms)),
     ]
 
 
 def of_tasks(plan: Plan, template: Template, shows: Iterable[Show], tasks: Iterable[Task]) -> list[Sum]:
-    """Every confirmed show has each item once per target, by the hosts and platforms that the sheet gives it."""
+    """Every show has each item once per target, by the hosts and platforms that the sheet gives it."""
     wanted = per_show(plan, template, shows)
     found = Counter(task.show_uid for task in tasks)
     keys = Counter((task.show_uid, task.confirmation, task.target_uid, task.template_item_uid) for task in tasks)
     return [
-        Sum("tasks = confirmed shows × items, per target", wanted.total(), found.total()),
+        Sum("tasks = shows ever confirmed × items, per target", wanted.total(), found.total()),
         Sum("shows with another number of tasks", 0, sum(wanted[uid] != found[uid] for uid in wanted | found)),
         Sum("tasks that are there twice", 0, keys.total() - len(keys)),
     ]
@@ -81,16 +86,12 @@ def per_show(plan: Plan, template: Template, shows: Iterable[Show]) -> Counter[s
     return Counter({uid: sum(targets(item, *size) for item in template.items) for uid, size in sizes.items()})
 
 
-def of_events(heard: Heard, shows: Iterable[str]) -> list[Sum]:
-    """A subscriber hears of every confirmed show once."""
+def of_events(heard: Heard, booked: set[str]) -> list[Sum]:
+    """A subscriber hears once of every show that this run booked."""
     told = Counter(heard.shows.values())
     return [
-        Sum("show.confirmed events = confirmed shows", len(set(shows)), told.total()),
-        Sum(
-            "shows that a subscriber heard of twice, or never",
-            0,
-            len(set(shows) ^ set(told)) + told.total() - len(told),
-        ),
+        Sum("shows booked now that a subscriber heard of", len(booked), len(booked & set(told))),
+        Sum("shows that a subscriber heard of twice", 0, sum(count > 1 for count in told.values())),
     ]
 
 
@@ -98,9 +99,12 @@ def of_repetition(first: Counter[str], second: Counter[str], before: State, afte
     """A second confirmation of the same plan changes nothing."""
     names = ("shows", "room bookings", "tasks")
     return [
-        Sum("confirmed again: unchanged = booked", first["booked"], second["unchanged"]),
-        Sum("confirmed again: refused as before", first["refused"], second["refused"]),
-        Sum("confirmed again: any other outcome", 0, second.total() - second["unchanged"] - second["refused"]),
+        Sum("confirmed again: unchanged = booked", first["booked"] + first["unchanged"], second["unchanged"]),
+        *(
+            Sum(f"confirmed again: {outcome} as before", first[outcome], second[outcome])
+            for outcome in ("refused", "protected", "cancelled")
+        ),
+        Sum("confirmed again: any other outcome", 0, second.total() - sum(second[known] for known in QUIET)),
         *(
             Sum(f"confirmed again: {name} that came or went", 0, len(old ^ new))
             for name, old, new in zip(names, before.uids(), after.uids(), strict=True)

@@ -268,6 +268,21 @@ class Stack:
         self._say(f"{what:<24}{time.monotonic() - began:>6.1f} s   {where}".rstrip())
 
 
+def is_supervised(root: Path = DEFAULT_ROOT) -> bool:
+    """Whether somebody keeps a suite on this root: what a killed supervisor left runs, and is nobody's."""
+    try:
+        lock = os.open(root / "lock", os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def is_serving(address: str) -> bool:
     """Whether the gRPC server at this address calls itself healthy."""
     request = health_pb2.HealthCheckRequest()

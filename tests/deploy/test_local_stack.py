@@ -20,7 +20,7 @@ import pytest
 
 from deploy.local import keys, postgres
 from deploy.local.processes import LocalError, Process, start_time, take_port
-from deploy.local.stack import Stack, is_serving
+from deploy.local.stack import Stack, is_serving, is_supervised
 
 SERVICES = ("identity", "tasks")
 
@@ -213,10 +213,12 @@ def test_what_a_killed_supervisor_left_is_taken_over(tmp_path: Path, script: Pat
     orphans = pids(tmp_path)
     assert set(orphans) == {*SERVICES, "postgres", "nats"}
     assert all(start_time(pid) for pid in orphans.values()), "they live in sessions of their own"
+    assert not is_supervised(tmp_path)
 
     with Stack.running(tmp_path, services=SERVICES, command=command_of(script)) as stack:
         assert not any(start_time(pid) for pid in orphans.values())
         assert not stack.dead()
+        assert is_supervised(tmp_path)
         ports = json.loads((tmp_path / "stack.json").read_text())["ports"]
     assert not pids(tmp_path)
     assert not any(is_serving(f"127.0.0.1:{ports[name]}") for name in SERVICES)
