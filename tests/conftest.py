@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from grpc.aio import init_grpc_aio
 
 from deploy.local.nats import Nats
 from deploy.local.postgres import Postgres
@@ -21,6 +22,8 @@ DATABASE = "ERIDU_TEST_DATABASE_URL"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start PostgreSQL before the workers, which inherit its address."""
+    # gRPC's event engine would be shut down with its last channel, and wait for calls that tests broke off on purpose.
+    init_grpc_aio()
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     root = CLONE / ".local" / "test" / str(os.getpid())
