@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from eridu.production.v1 import show_pb2
 from eridu.production.v1.show_pb2 import SHOW_STATUS_CONFIRMED, Show
-from eridu.scheduling.v1.schedule_service_pb2 import SHOW_OUTCOME_BOOKED, SHOW_OUTCOME_REFUSED
+from eridu.scheduling.v1.confirmation_pb2 import SHOW_OUTCOME_BOOKED, SHOW_OUTCOME_REFUSED
 
 from deploy.demo import follow, house, onair, planning, sums
 from deploy.demo.follow import Heard, State

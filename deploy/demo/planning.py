@@ -6,6 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from eridu.scheduling.v1.confirmation_pb2 import (
+    CONFIRM_MODE_BEST_EFFORT,
+    ConfirmScheduleRequest,
+    ShowOutcome,
+    ShowResult,
+    ValidateScheduleRequest,
+)
+from eridu.scheduling.v1.plan_pb2 import ImportPlanRequest, ImportPlanResponse, RowOutcome
 from eridu.scheduling.v1.schedule_pb2 import (
     RULE_MC_CLASH,
     RULE_ROOM_CLASH,
@@ -15,18 +23,10 @@ from eridu.scheduling.v1.schedule_pb2 import (
     Schedule,
 )
 from eridu.scheduling.v1.schedule_service_pb2 import (
-    CONFIRM_MODE_BEST_EFFORT,
-    ConfirmScheduleRequest,
     CreateScheduleRequest,
-    ImportPlanRequest,
-    ImportPlanResponse,
     ListSchedulesRequest,
     ProposeScheduleRequest,
     ReviseScheduleRequest,
-    RowOutcome,
-    ShowOutcome,
-    ShowResult,
-    ValidateScheduleRequest,
     WithdrawScheduleRequest,
 )
 from google.protobuf.timestamp_pb2 import Timestamp

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, mc_pb2, room_pb2, schedule_pb2, schedule_service_pb2
+from eridu.scheduling.v1 import (
+    booking_pb2,
+    booking_service_pb2,
+    confirmation_pb2,
+    mc_pb2,
+    plan_pb2,
+    room_pb2,
+    schedule_pb2,
+)
 
 from libs.common.access import Caller
 from libs.common.messages import set_time, stamp, time_of
@@ -17,16 +25,16 @@ from services.scheduling.store.bookings import BookedResource
 
 STATUSES = {status: schedule_pb2.ScheduleStatus.Value(f"SCHEDULE_STATUS_{status.name}") for status in ScheduleStatus}
 STATUS_OF = {value: status for status, value in STATUSES.items()}
-ROW_OUTCOMES = {one: schedule_service_pb2.RowOutcome.Value(f"ROW_OUTCOME_{one.name}") for one in RowOutcome}
-SHOW_OUTCOMES = {one: schedule_service_pb2.ShowOutcome.Value(f"SHOW_OUTCOME_{one.name}") for one in ShowOutcome}
+ROW_OUTCOMES = {one: plan_pb2.RowOutcome.Value(f"ROW_OUTCOME_{one.name}") for one in RowOutcome}
+SHOW_OUTCOMES = {one: confirmation_pb2.ShowOutcome.Value(f"SHOW_OUTCOME_{one.name}") for one in ShowOutcome}
 RULES = {rule: schedule_pb2.Rule.Value(f"RULE_{rule.name}") for rule in Rule}
 KINDS = {kind: booking_pb2.ResourceKind.Value(f"RESOURCE_KIND_{kind.name}") for kind in ResourceKind}
 KIND_OF: dict[int, ResourceKind | None] = {value: kind for kind, value in KINDS.items()} | {0: None}
 MODES = {
-    schedule_service_pb2.CONFIRM_MODE_UNSPECIFIED: Mode.ALL_OR_NOTHING,
-    schedule_service_pb2.CONFIRM_MODE_ALL_OR_NOTHING: Mode.ALL_OR_NOTHING,
-    schedule_service_pb2.CONFIRM_MODE_BEST_EFFORT: Mode.BEST_EFFORT,
-    schedule_service_pb2.CONFIRM_MODE_VALIDATE_ONLY: Mode.VALIDATE_ONLY,
+    confirmation_pb2.CONFIRM_MODE_UNSPECIFIED: Mode.ALL_OR_NOTHING,
+    confirmation_pb2.CONFIRM_MODE_ALL_OR_NOTHING: Mode.ALL_OR_NOTHING,
+    confirmation_pb2.CONFIRM_MODE_BEST_EFFORT: Mode.BEST_EFFORT,
+    confirmation_pb2.CONFIRM_MODE_VALIDATE_ONLY: Mode.VALIDATE_ONLY,
 }
 
 
@@ -100,16 +108,15 @@ def planned_show(row: PlannedShow) -> schedule_pb2.PlannedShow:
     return message
 
 
-def row_result(result: RowResult) -> schedule_service_pb2.RowResult:
+def row_result(result: RowResult) -> plan_pb2.RowResult:
     """The answer for a row of a sheet."""
-    return schedule_service_pb2.RowResult(
+    return plan_pb2.RowResult(
         line=result.line,
         external_id=result.external_id,
         outcome=ROW_OUTCOMES[result.outcome],
         show_uid=result.show_uid,
         errors=[
-            schedule_service_pb2.RowError(field=error.field, reason=error.reason, message=error.message)
-            for error in result.errors
+            plan_pb2.RowError(field=error.field, reason=error.reason, message=error.message) for error in result.errors
         ],
     )
 
@@ -152,13 +159,13 @@ def sentence(found: Problem, caller: Caller) -> str:
     return f"{found.show.name}: {resource} is taken by {other} {time}"
 
 
-def confirmation(answer: Confirmation, caller: Caller) -> schedule_service_pb2.ConfirmScheduleResponse:
+def confirmation(answer: Confirmation, caller: Caller) -> confirmation_pb2.ConfirmScheduleResponse:
     """What a confirmation did."""
-    return schedule_service_pb2.ConfirmScheduleResponse(
+    return confirmation_pb2.ConfirmScheduleResponse(
         schedule=schedule(answer.schedule),
         confirmed=answer.confirmed,
         results=[
-            schedule_service_pb2.ShowResult(
+            confirmation_pb2.ShowResult(
                 show=show_ref(result.show, caller),
                 outcome=SHOW_OUTCOMES[result.outcome],
                 problems=problems(result.problems, caller),

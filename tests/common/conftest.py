@@ -80,7 +80,7 @@ class Served:
     async def __call__(self, request: Any, who: str = "ann", timeout: float = 30) -> Any:
         """Call as somebody; here everybody is a system admin."""
         service = request.DESCRIPTOR.file.package.split(".")[1]
-        return await call({service: self.channel}, request, "", self.metadata(who), timeout)
+        return await call({service: self.channel}, request, self.metadata(who), timeout)
 
     async def raw(self, path: str, body: bytes, *metadata: tuple[str, str]) -> Any:
         """Call with these very bytes."""

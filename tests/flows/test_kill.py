@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import psycopg
 import pytest
+from eridu.scheduling.v1 import confirmation_pb2
 from eridu.scheduling.v1 import schedule_service_pb2 as plans
 from eridu.tasks.v1.template_service_pb2 import ActivateTemplateRequest, CreateTemplateRequest
 
@@ -94,7 +95,7 @@ async def planned_house(processes: Processes) -> tuple[House, str]:
 
 async def confirm(house: House, uid: str) -> None:
     """Confirm, and repeat with the same request id until there is an answer: what every client does."""
-    request = plans.ConfirmScheduleRequest(uid=uid, request_id=str(uuid.uuid4()))
+    request = confirmation_pb2.ConfirmScheduleRequest(uid=uid, request_id=str(uuid.uuid4()))
 
     async def answered() -> bool:
         try:

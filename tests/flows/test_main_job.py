@@ -16,6 +16,7 @@ from eridu.production.v1.show_service_pb2 import (
     ListShowsRequest,
     StartShowRequest,
 )
+from eridu.scheduling.v1 import confirmation_pb2, plan_pb2
 from eridu.scheduling.v1 import schedule_service_pb2 as plans
 from eridu.scheduling.v1.booking_service_pb2 import ListBookingsRequest
 from eridu.tasks.v1 import task_pb2, template_pb2
@@ -110,8 +111,8 @@ async def test_a_plan_becomes_bookings_shows_and_tasks(house: House) -> None:
         return len(await shows(house, DRAFT)) == 3
 
     await until(drafted)
-    answer = await house.confirm(schedule, plans.CONFIRM_MODE_BEST_EFFORT)
-    refusals = [result for result in answer.results if result.outcome == plans.SHOW_OUTCOME_REFUSED]
+    answer = await house.confirm(schedule, confirmation_pb2.CONFIRM_MODE_BEST_EFFORT)
+    refusals = [result for result in answer.results if result.outcome == confirmation_pb2.SHOW_OUTCOME_REFUSED]
     assert [(result.show.name, result.problems[0].other.name) for result in refusals] == [("In the way", "Late")]
 
     async def followed() -> bool:
@@ -132,11 +133,11 @@ async def test_a_plan_becomes_bookings_shows_and_tasks(house: House) -> None:
         [house.rooms["A"].uid] * 2 + [house.mcs["Ada"].uid, house.mcs["Bob"].uid]
     )
 
-    again = await house.confirm(schedule, plans.CONFIRM_MODE_BEST_EFFORT, propose=False)
+    again = await house.confirm(schedule, confirmation_pb2.CONFIRM_MODE_BEST_EFFORT, propose=False)
     assert [result.outcome for result in again.results] == [
-        plans.SHOW_OUTCOME_UNCHANGED,
-        plans.SHOW_OUTCOME_UNCHANGED,
-        plans.SHOW_OUTCOME_REFUSED,
+        confirmation_pb2.SHOW_OUTCOME_UNCHANGED,
+        confirmation_pb2.SHOW_OUTCOME_UNCHANGED,
+        confirmation_pb2.SHOW_OUTCOME_REFUSED,
     ]
     assert again.schedule.etag == answer.schedule.etag
 
@@ -173,10 +174,10 @@ async def test_a_cancelled_show_gives_back_its_room_and_closes_its_tasks(house: 
     assert not (await house.manager(ListBookingsRequest(studio_uid=house.studio.uid, show_uid=show.uid))).bookings
     again = await house.confirm(
         await house.manager(plans.GetScheduleRequest(uid=show.schedule_uid)),
-        plans.CONFIRM_MODE_BEST_EFFORT,
+        confirmation_pb2.CONFIRM_MODE_BEST_EFFORT,
         propose=False,
     )
-    assert [result.outcome for result in again.results] == [plans.SHOW_OUTCOME_CANCELLED]
+    assert [result.outcome for result in again.results] == [confirmation_pb2.SHOW_OUTCOME_CANCELLED]
     assert (await house.manager(GetShowRequest(uid=show.uid))).status == CANCELLED
 
 
@@ -213,7 +214,7 @@ async def test_a_revised_plan_moves_its_shows_and_their_tasks(house: House) -> N
     schedule = await house.manager(plans.ReviseScheduleRequest(uid=show.schedule_uid))
     await house.plan(schedule, "1,Mobile,B,Ada,,,,2026-03-06T12:00,2026-03-06T13:00")
     answer = await house.confirm(schedule)
-    assert [result.outcome for result in answer.results] == [plans.SHOW_OUTCOME_MOVED]
+    assert [result.outcome for result in answer.results] == [confirmation_pb2.SHOW_OUTCOME_MOVED]
 
     async def shifted() -> bool:
         tasks = {task.uid: task for task in await tasks_of(house, show.uid)}
@@ -232,7 +233,7 @@ async def test_a_live_show_is_out_of_its_plans_reach(house: House) -> None:
 
     async def protected() -> bool:
         answer = await house.plan(schedule, "1,On air,B,Ada,,,,2026-03-07T12:00,2026-03-07T13:00", validate_only=True)
-        return bool(answer.rows[0].outcome == plans.ROW_OUTCOME_PROTECTED)
+        return bool(answer.rows[0].outcome == plan_pb2.ROW_OUTCOME_PROTECTED)
 
     await until(protected)
     answer = await house.manager(plans.CancelScheduleRequest(uid=schedule.uid, reason="the client left"))

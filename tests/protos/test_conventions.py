@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from eridu.common.v1 import access_pb2
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorSet, MethodOptions
@@ -33,19 +33,18 @@ def files() -> list[Any]:
         return list(FileDescriptorSet.FromString(out.read_bytes()).file)
 
 
-def methods() -> Iterator[tuple[str, Any, Any]]:
-    """Every RPC: its path, itself, its file."""
+def methods() -> Iterator[tuple[str, Any]]:
+    """Every RPC: its path and itself."""
     for file in files():
         for service in file.service:
             for method in service.method:
-                yield f"{file.package}.{service.name}/{method.name}", method, file
+                yield f"{file.package}.{service.name}/{method.name}", method
 
 
-def request_of(method: Any, file: Any) -> DescriptorProto:
+def request_of(method: Any) -> DescriptorProto:
     """The message that an RPC takes."""
-    name = method.input_type.rpartition(".")[2]
-    found: DescriptorProto = next(message for message in file.message_type if message.name == name)
-    return found
+    known = {f".{file.package}.{message.name}": message for file in files() for message in file.message_type}
+    return cast(DescriptorProto, known[method.input_type])
 
 
 def mutates(method: Any) -> bool:
@@ -94,14 +93,14 @@ def test_all_is_explained():
 def test_every_rpc_declares_who_may_call_it():
     undeclared = [
         name
-        for name, method, _ in methods()
+        for name, method in methods()
         if method.options.Extensions[access_pb2.access].who == access_pb2.Access.WHO_UNSPECIFIED
     ]
     assert undeclared == []
 
 
 def test_members_are_named_with_group_and_role_and_only_they():
-    for name, method, _ in methods():
+    for name, method in methods():
         access = method.options.Extensions[access_pb2.access]
         assert bool(access.any_of) == (access.who == access_pb2.Access.WHO_MEMBER), name
         assert all(grant.group and grant.min_role for grant in access.any_of), name
@@ -110,14 +109,14 @@ def test_members_are_named_with_group_and_role_and_only_they():
 def test_every_change_takes_a_request_id():
     without = [
         name
-        for name, method, file in methods()
-        if mutates(method) and "request_id" not in {field.name for field in request_of(method, file).field}
+        for name, method in methods()
+        if mutates(method) and "request_id" not in {field.name for field in request_of(method).field}
     ]
     assert without == []
 
 
 def test_every_list_comes_in_pages():
-    for name, method, file in methods():
+    for name, method in methods():
         if re.match(r"List", method.name):
-            fields = {field.name for field in request_of(method, file).field}
+            fields = {field.name for field in request_of(method).field}
             assert {"page_size", "page_token"} <= fields, name

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
-from eridu.scheduling.v1 import booking_service_pb2, schedule_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import booking_service_pb2, confirmation_pb2, plan_pb2, schedule_pb2
 from sqlalchemy import text
 
 from libs.common import uids
@@ -20,7 +19,7 @@ FAILED, NOT_FOUND, DENIED = (
     grpc.StatusCode.PERMISSION_DENIED,
 )
 ABORTED, INVALID = grpc.StatusCode.ABORTED, grpc.StatusCode.INVALID_ARGUMENT
-BEST_EFFORT, VALIDATE_ONLY = api.CONFIRM_MODE_BEST_EFFORT, api.CONFIRM_MODE_VALIDATE_ONLY
+BEST_EFFORT, VALIDATE_ONLY = confirmation_pb2.CONFIRM_MODE_BEST_EFFORT, confirmation_pb2.CONFIRM_MODE_VALIDATE_ONLY
 
 
 def row(external_id: str, start: str, end: str, room: str = "A", mcs: str = "", day: str = "02") -> str:
@@ -28,18 +27,18 @@ def row(external_id: str, start: str, end: str, room: str = "A", mcs: str = "", 
     return f"{external_id},Show {external_id},{room},{mcs},,,,2026-03-{day}T{start},2026-03-{day}T{end}"
 
 
-def outcomes(answer: api.ConfirmScheduleResponse) -> dict[str, str]:
+def outcomes(answer: confirmation_pb2.ConfirmScheduleResponse) -> dict[str, str]:
     """What became of each show, by external_id."""
     return {
-        result.show.external_id: api.ShowOutcome.Name(result.outcome).removeprefix("SHOW_OUTCOME_").lower()
+        result.show.external_id: confirmation_pb2.ShowOutcome.Name(result.outcome).removeprefix("SHOW_OUTCOME_").lower()
         for result in answer.results
     }
 
 
-def row_outcomes(answer: api.ImportPlanResponse) -> list[tuple[int, str, str]]:
+def row_outcomes(answer: plan_pb2.ImportPlanResponse) -> list[tuple[int, str, str]]:
     """What became of each row."""
     return [
-        (one.line, one.external_id, api.RowOutcome.Name(one.outcome).removeprefix("ROW_OUTCOME_").lower())
+        (one.line, one.external_id, plan_pb2.RowOutcome.Name(one.outcome).removeprefix("ROW_OUTCOME_").lower())
         for one in answer.rows
     ]
 
@@ -56,7 +55,7 @@ def rules(problems: Any) -> list[tuple[str, str, str]]:
     ]
 
 
-def show_uids(imported: api.ImportPlanResponse) -> dict[str, str]:
+def show_uids(imported: plan_pb2.ImportPlanResponse) -> dict[str, str]:
     """The shows of a plan, by external_id."""
     return {one.external_id: one.show_uid for one in imported.rows}
 

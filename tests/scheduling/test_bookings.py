@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
-from eridu.scheduling.v1 import booking_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import booking_pb2, confirmation_pb2, plan_pb2
 from eridu.scheduling.v1.booking_service_pb2 import ListBookingsRequest, ReleaseShowRequest
 
 from libs.common import uids
@@ -180,7 +179,7 @@ async def test_a_planned_show_that_is_released_stays_cancelled(house: House, ask
     released = await production(house)(ReleaseShowRequest(show_uid=shows["1"], confirmation=1, reason="ill"))
     assert (released.in_force, released.schedule_uid, released.external_id) == (False, schedule.uid, "1")
     assert (await ask.ledger(house))[-2:] == ["booking.released", "plan.changed"]
-    listed = (await house.manager(api.ListPlannedShowsRequest(schedule_uid=schedule.uid))).planned_shows
+    listed = (await house.manager(plan_pb2.ListPlannedShowsRequest(schedule_uid=schedule.uid))).planned_shows
     assert [one.cancelled for one in listed] == [True, False]
     assert outcomes(await house.confirm(schedule, propose=False)) == {"1": "cancelled", "2": "unchanged"}
     assert await in_force(house) == [("11:00-12:00", "A")]
@@ -259,6 +258,6 @@ async def test_shows_over_midnight_and_the_change_of_clocks_take_the_time_that_p
         "3,Autumn,A,,,,,2026-10-24T23:00,2026-10-25T02:30+01:00",
         "4,Twice,A,,,,,2026-10-25T02:15+01:00,2026-10-25T05:00",
     )
-    answer = await house.confirm(schedule, api.CONFIRM_MODE_BEST_EFFORT)
+    answer = await house.confirm(schedule, confirmation_pb2.CONFIRM_MODE_BEST_EFFORT)
     assert outcomes(answer) == {"1": "booked", "2": "booked", "3": "booked", "4": "refused"}
     assert await in_force(house) == [("22:00-02:00", "A"), ("02:00-03:00", "A"), ("21:00-01:30", "A")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
-from eridu.scheduling.v1 import booking_service_pb2, schedule_pb2
+from eridu.scheduling.v1 import booking_service_pb2, confirmation_pb2, schedule_pb2
 from eridu.scheduling.v1 import schedule_service_pb2 as api
 
 from tests.scheduling.planning import (
@@ -223,7 +223,7 @@ async def test_five_thousand_shows_are_planned_and_confirmed_in_one_call_each(ho
     ]
     schedule = await house.schedule()
     assert len((await house.plan(schedule, *rows)).rows) == 5000
-    assert not (await house.manager(api.ValidateScheduleRequest(uid=schedule.uid))).problems
+    assert not (await house.manager(confirmation_pb2.ValidateScheduleRequest(uid=schedule.uid))).problems
     assert set(outcomes(await house.confirm(schedule)).values()) == {"booked"}
     (counted,) = await ask(
         "SELECT count(*) AS n, count(released_at) AS released FROM booking WHERE studio_uid = :uid",

@@ -8,6 +8,7 @@ from typing import Any
 from eridu.common.v1.change_pb2 import Change
 from eridu.production.v1.events_pb2 import ShowStarted
 from eridu.production.v1.show_pb2 import SHOW_STATUS_LIVE, Show
+from eridu.scheduling.v1 import confirmation_pb2, plan_pb2
 from eridu.scheduling.v1 import schedule_service_pb2 as api
 from eridu.scheduling.v1.booking_service_pb2 import ReleaseShowRequest
 
@@ -72,7 +73,7 @@ async def test_a_show_that_started_is_protected_once_however_often_it_is_told(ho
     await say(house, event, event)
     await say(house, event, started(house, shows["1"], schedule.uid))  # told anew, by an event of its own
     assert await ask.ledger(house) == [*before, "plan.changed"]
-    listed = (await house.manager(api.ListPlannedShowsRequest(schedule_uid=schedule.uid))).planned_shows
+    listed = (await house.manager(plan_pb2.ListPlannedShowsRequest(schedule_uid=schedule.uid))).planned_shows
     assert [(one.external_id, one.started, one.version) for one in listed] == [("1", True, 2), ("2", False, 1)]
 
 
@@ -100,7 +101,7 @@ async def test_a_plan_changes_nothing_of_a_show_that_started(house: House) -> No
         (0, "2", "protected"),
         (0, "3", "removed"),
     ]
-    result = await house.confirm(schedule, api.CONFIRM_MODE_BEST_EFFORT)
+    result = await house.confirm(schedule, confirmation_pb2.CONFIRM_MODE_BEST_EFFORT)
     assert outcomes(result) == {"1": "protected", "2": "protected", "3": "released", "4": "refused"}
     assert sorted(await in_force(house)) == [("10:00-11:00", "A"), ("10:00-11:00", "Ada"), ("11:00-12:00", "A")]
     await house.manager(api.CancelScheduleRequest(uid=schedule.uid, reason="client left"))

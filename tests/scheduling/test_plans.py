@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eridu.scheduling.v1 import plan_pb2
 from eridu.scheduling.v1 import schedule_service_pb2 as api
 
 from tests.scheduling.planning import ABORTED, FAILED, INVALID, Asks, row, row_outcomes, show_uids
@@ -12,7 +13,7 @@ from tests.support.suite import Suite, refused
 async def listed(house: House, schedule_uid: str, show_removed: bool = False) -> list[str]:
     """The external ids of a plan by start."""
     answer = await house.manager(
-        api.ListPlannedShowsRequest(schedule_uid=schedule_uid, page_size=500, show_removed=show_removed)
+        plan_pb2.ListPlannedShowsRequest(schedule_uid=schedule_uid, page_size=500, show_removed=show_removed)
     )
     return [one.external_id for one in answer.planned_shows]
 
@@ -27,7 +28,7 @@ async def test_a_dry_run_answers_as_the_real_import_and_saves_nothing(house: Hou
     assert dry.schedule.plan_version == 1
     assert await listed(house, schedule.uid) == ["1", "2"]
     assert await ask.ledger(house) == before
-    assert [one.show_uid for one in dry.rows if one.outcome == api.ROW_OUTCOME_CREATED] == [""]
+    assert [one.show_uid for one in dry.rows if one.outcome == plan_pb2.ROW_OUTCOME_CREATED] == [""]
     real = await house.plan(schedule, *rows)
     assert real.saved
     assert real.schedule.plan_version == 2
@@ -113,7 +114,7 @@ async def test_a_sheet_that_cannot_be_read_is_refused_as_a_whole(house: House) -
         (f'{HEADER}\n"1', "PLAN_UNREADABLE"),
         ("\n".join([HEADER, *["1"] * 5001]), "PLAN_TOO_LARGE"),
     ):
-        refusal = await refused(house.manager(api.ImportPlanRequest(uid=schedule.uid, csv=csv)))
+        refusal = await refused(house.manager(plan_pb2.ImportPlanRequest(uid=schedule.uid, csv=csv)))
         assert (refusal.code, refusal.reason, list(refusal.fields)) == (INVALID, reason, ["csv"])
 
 
@@ -126,7 +127,7 @@ async def test_local_times_are_read_in_the_studios_zone_across_the_change_of_clo
         "2,Never,,,,,,2026-03-29T02:30,2026-03-29T04:00",
     )
     assert [error.reason for error in answer.rows[1].errors] == ["TIME_DOES_NOT_EXIST"]
-    (night,) = (await house.manager(api.ListPlannedShowsRequest(schedule_uid=schedule.uid))).planned_shows
+    (night,) = (await house.manager(plan_pb2.ListPlannedShowsRequest(schedule_uid=schedule.uid))).planned_shows
     assert night.starts_at.ToJsonString() == "2026-03-28T22:00:00Z"
     assert night.ends_at.ToJsonString() == "2026-03-29T02:00:00Z"  # four hours, though the clocks say five
 
@@ -134,8 +135,8 @@ async def test_local_times_are_read_in_the_studios_zone_across_the_change_of_clo
 async def test_a_plan_is_listed_by_pages(house: House) -> None:
     schedule = await house.schedule()
     await house.plan(schedule, *(row(str(n), f"{10 + n % 4}:00", "20:00") for n in range(10)))
-    whole = await house.manager(api.ListPlannedShowsRequest(schedule_uid=schedule.uid))
-    request = api.ListPlannedShowsRequest(schedule_uid=schedule.uid, page_size=3)
+    whole = await house.manager(plan_pb2.ListPlannedShowsRequest(schedule_uid=schedule.uid))
+    request = plan_pb2.ListPlannedShowsRequest(schedule_uid=schedule.uid, page_size=3)
     found, sizes = [], []
     while True:
         page = await house.client_member(request)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from eridu.scheduling.v1 import booking_service_pb2, mc_service_pb2, room_service_pb2, schedule_pb2
+from eridu.scheduling.v1 import (
+    booking_service_pb2,
+    confirmation_pb2,
+    mc_service_pb2,
+    plan_pb2,
+    room_service_pb2,
+    schedule_pb2,
+)
 from eridu.scheduling.v1 import schedule_service_pb2 as api
 
 from libs.common import uids
@@ -67,7 +74,7 @@ async def test_a_schedule_moves_through_its_life(house: House, ask: Asks) -> Non
     "request_type",
     [
         api.WithdrawScheduleRequest,
-        api.ConfirmScheduleRequest,
+        confirmation_pb2.ConfirmScheduleRequest,
         api.ReviseScheduleRequest,
         api.ArchiveScheduleRequest,
     ],
@@ -83,7 +90,12 @@ async def test_a_move_that_a_draft_cannot_make_is_refused(house: House, request_
 
 @pytest.mark.parametrize(
     "request_type",
-    [api.ProposeScheduleRequest, api.CancelScheduleRequest, api.ConfirmScheduleRequest, api.ReviseScheduleRequest],
+    [
+        api.ProposeScheduleRequest,
+        api.CancelScheduleRequest,
+        confirmation_pb2.ConfirmScheduleRequest,
+        api.ReviseScheduleRequest,
+    ],
 )
 async def test_a_move_with_an_old_etag_is_stale(house: House, request_type: Any) -> None:
     schedule = await house.schedule()
@@ -110,7 +122,7 @@ async def test_a_cancelled_schedule_gives_everything_back(house: House, ask: Ask
     assert await in_force(house) == []
     assert len(await in_force(house, show_released=True)) == 3
     assert (await ask.ledger(house))[-4:] == ["schedule.cancelled", "plan.changed", *["booking.released"] * 2]
-    assert not (await house.manager(api.ListPlannedShowsRequest(schedule_uid=schedule.uid))).planned_shows
+    assert not (await house.manager(plan_pb2.ListPlannedShowsRequest(schedule_uid=schedule.uid))).planned_shows
     again = await refused(house.manager(api.CancelScheduleRequest(uid=schedule.uid, reason="again")))
     assert again.reason == "SCHEDULE_MOVE_REFUSED"
 
@@ -129,7 +141,7 @@ async def test_validation_names_every_problem_at_once(house: House, ask: Asks) -
     writer = suite_of(house).processes["scheduling"].db.writer
     async with writer.begin() as conn:  # no RPC deletes yet
         await conn.exec_driver_sql(f"UPDATE mc SET deleted_at = now() WHERE uid = '{house.mcs['Bob'].uid}'")
-    found = await house.manager(api.ValidateScheduleRequest(uid=schedule.uid))
+    found = await house.manager(confirmation_pb2.ValidateScheduleRequest(uid=schedule.uid))
     assert (found.plan_version, found.show_count) == (1, 3)
     assert sorted(rules(found.problems)) == [
         ("mc_clash", "2", "1"),
@@ -156,9 +168,9 @@ async def test_the_show_of_another_client_is_only_busy_for_members_of_a_client(h
     await house.confirm(other)
     schedule = await house.schedule()
     await house.plan(schedule, row("1", "10:30", "11:30"))
-    seen = (await house.manager(api.ValidateScheduleRequest(uid=schedule.uid))).problems
+    seen = (await house.manager(confirmation_pb2.ValidateScheduleRequest(uid=schedule.uid))).problems
     assert rules(seen) == [("room_clash", "1", "w")]
-    hidden = (await house.client_member(api.ValidateScheduleRequest(uid=schedule.uid))).problems
+    hidden = (await house.client_member(confirmation_pb2.ValidateScheduleRequest(uid=schedule.uid))).problems
     assert rules(hidden) == [("room_clash", "1", "busy")]
     assert hidden[0].other == schedule_pb2.ShowRef(busy=True)
     assert "Show w" not in hidden[0].message
@@ -173,16 +185,16 @@ async def test_every_schedule_rpc_looks_at_whose_schedule_it_is(house: House) ->
     def reads(uid: str) -> list[Any]:
         return [
             api.GetScheduleRequest(uid=uid),
-            api.ListPlannedShowsRequest(schedule_uid=uid),
-            api.ValidateScheduleRequest(uid=uid),
+            plan_pb2.ListPlannedShowsRequest(schedule_uid=uid),
+            confirmation_pb2.ValidateScheduleRequest(uid=uid),
         ]
 
     def changes(uid: str) -> list[Any]:
         return [
-            api.ImportPlanRequest(uid=uid, csv=csv),
+            plan_pb2.ImportPlanRequest(uid=uid, csv=csv),
             api.ProposeScheduleRequest(uid=uid),
             api.WithdrawScheduleRequest(uid=uid, reason="because"),
-            api.ConfirmScheduleRequest(uid=uid),
+            confirmation_pb2.ConfirmScheduleRequest(uid=uid),
             api.ReviseScheduleRequest(uid=uid),
             api.ArchiveScheduleRequest(uid=uid),
             api.CancelScheduleRequest(uid=uid, reason="because"),

@@ -6,24 +6,22 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+import grpc
 from eridu.common.v1 import access_pb2
 from eridu.identity.v1.client_service_pb2 import CreateClientRequest
 from eridu.identity.v1.membership_service_pb2 import GrantMembershipRequest
 from eridu.identity.v1.platform_service_pb2 import CreatePlatformRequest
 from eridu.identity.v1.studio_service_pb2 import CreateStudioRequest
 from eridu.identity.v1.user_service_pb2 import CreateUserRequest
+from eridu.scheduling.v1.confirmation_pb2 import ConfirmScheduleRequest
 from eridu.scheduling.v1.mc_service_pb2 import CreateMcRequest
+from eridu.scheduling.v1.plan_pb2 import ImportPlanRequest
 from eridu.scheduling.v1.room_service_pb2 import CreateRoomRequest
 from eridu.scheduling.v1.schedule_pb2 import Schedule
-from eridu.scheduling.v1.schedule_service_pb2 import (
-    ConfirmScheduleRequest,
-    CreateScheduleRequest,
-    ImportPlanRequest,
-    ProposeScheduleRequest,
-)
+from eridu.scheduling.v1.schedule_service_pb2 import CreateScheduleRequest, ProposeScheduleRequest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from tests.support.suite import As, Called
+from tests.support.suite import As, Called, refused
 
 HEADER = "external_id,name,room,mcs,platforms,type,standard,start,end"
 
@@ -99,6 +97,13 @@ class House:
         if propose:
             await self.manager(ProposeScheduleRequest(uid=schedule.uid))
         return await self.manager(ConfirmScheduleRequest(uid=schedule.uid, mode=mode, **more))  # type: ignore[arg-type]
+
+    async def reads_as_missing(self, hidden: Any, missing: Any, reason: str) -> None:
+        """Those who may not know of something cannot tell it from what was never there."""
+        for who in (self.stranger, self.client_member):
+            one, other = await refused(who(hidden)), await refused(who(missing))
+            assert (one.code, one.reason) == (other.code, other.reason) == (grpc.StatusCode.NOT_FOUND, reason)
+            assert one.message.split()[:-1] == other.message.split()[:-1]
 
 
 async def build_house(suite: Called, time_zone: str = "UTC", **studio: Any) -> House:

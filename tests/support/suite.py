@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import pkgutil
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.rpc import error_details_pb2, status_pb2
 
 from deploy.local import keys, postgres
@@ -109,37 +113,44 @@ class Called(Protocol):
 
 
 class As:
-    """A caller: `await planner("CreateRoom", CreateRoomRequest(…))`. The method is found by its name and request."""
+    """A caller: `await planner(CreateRoomRequest(…))`. The method is the one that takes the request."""
 
     def __init__(self, suite: Called, metadata: list[tuple[str, str]]) -> None:
         self.suite = suite
         self.metadata = metadata
 
-    async def __call__(self, request: Any, method: str = "", **fields: Any) -> Any:
+    async def __call__(self, request: Any) -> Any:
         """Call the RPC that takes this request."""
-        return await call(self.suite.channels, request, method, self.metadata)
+        return await call(self.suite.channels, request, self.metadata)
 
 
 async def call(
     channels: Mapping[str, grpc.aio.Channel],
     request: Any,
-    method: str = "",
     metadata: list[tuple[str, str]] | None = None,
     timeout: float = 30,
 ) -> Any:
     """Call the RPC whose request this is: `CreateRoomRequest` goes to `RoomService/CreateRoom`."""
-    from google.protobuf import message_factory
-
-    file = request.DESCRIPTOR.file
-    name = method or request.DESCRIPTOR.name.removesuffix("Request")
-    service = next(iter(file.services_by_name.values()))
-    found = service.methods_by_name[name]
-    multi = channels[file.package.split(".")[1]].unary_unary(
-        f"/{service.full_name}/{name}",
+    found = method_of(request.DESCRIPTOR)
+    multi = channels[request.DESCRIPTOR.file.package.split(".")[1]].unary_unary(
+        f"/{found.containing_service.full_name}/{found.name}",
         request_serializer=type(request).SerializeToString,
         response_deserializer=message_factory.GetMessageClass(found.output_type).FromString,
     )
     return await multi(request, metadata=metadata, timeout=timeout)
+
+
+@cache
+def method_of(request: Descriptor) -> MethodDescriptor:
+    """The one RPC that takes this request."""
+    package = request.file.package
+    for module in pkgutil.iter_modules(import_module(package).__path__):
+        if module.name.endswith("_service_pb2"):
+            for service in import_module(f"{package}.{module.name}").DESCRIPTOR.services_by_name.values():
+                for method in service.methods:
+                    if method.input_type.full_name == request.full_name:
+                        return method
+    raise LookupError(f"no RPC takes {request.full_name}")
 
 
 class Refusal:

@@ -1,4 +1,4 @@
-"""The RPCs of tasks as their callers see them."""
+"""Tasks and the gate as their callers see them."""
 
 from __future__ import annotations
 
@@ -25,16 +25,9 @@ from eridu.tasks.v1.task_service_pb2 import (
     StartTaskRequest,
     SubmitTaskRequest,
 )
-from eridu.tasks.v1.template_service_pb2 import (
-    ActivateTemplateRequest,
-    CreateTemplateRequest,
-    DeactivateTemplateRequest,
-    GetTemplateRequest,
-    ListTemplatesRequest,
-)
 
 from libs.common import uids
-from tests.support.house import House, build_house, unique
+from tests.support.house import House, build_house
 from tests.support.suite import Suite, refused, request_id
 from tests.tasks.production import CANCELLED, DRAFT, Production, a_show, a_template, an_item, later, tasks_of
 
@@ -65,108 +58,11 @@ async def assigned(house: House, task: task_pb2.Task) -> task_pb2.Task:
     return answer
 
 
-async def test_a_template_is_made_inactive_and_read_with_its_items(house: House):
-    items = [an_item("Lights"), an_item("Sound", needs_review=True, due_anchor=0, due_offset_minutes=-5)]
-    made = await a_template(house, *items, active=False, client_uid=house.client.uid, metadata={"color": "red"})
-    assert not made.active
-    assert [(item.title, item.due_anchor, item.due_offset_minutes) for item in made.items] == [
-        ("Lights", template_pb2.DUE_ANCHOR_SHOW_START, -60),
-        ("Sound", template_pb2.DUE_ANCHOR_SHOW_START, -5),
-    ]
-    assert await house.member(GetTemplateRequest(uid=made.uid)) == made
-
-
-async def test_a_templates_name_is_taken_in_its_studio_only(suite: Suite, house: House):
-    made = await a_template(house)
-    again = CreateTemplateRequest(studio_uid=house.studio.uid, name=made.name)
-    refusal = await refused(house.manager(again))
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ALREADY_EXISTS, "TEMPLATE_NAME_TAKEN")
-    other = await build_house(suite)
-    assert await other.manager(CreateTemplateRequest(studio_uid=other.studio.uid, name=made.name))
-
-
-async def test_a_template_needs_a_studio_and_a_client_that_are_there(house: House):
-    nowhere = CreateTemplateRequest(studio_uid=uids.new("studio"), name="T")
-    for who in (house.manager, house.root):
-        refusal = await refused(who(nowhere))
-        assert (refusal.code, refusal.reason) == (NOT_FOUND, "STUDIO_NOT_FOUND")
-    nobody = CreateTemplateRequest(studio_uid=house.studio.uid, client_uid=uids.new("client"), name="T")
-    refusal = await refused(house.manager(nobody))
-    assert (refusal.code, refusal.reason, refusal.domain) == (NOT_FOUND, "CLIENT_NOT_FOUND", "identity.eridu")
-
-
-async def test_the_fields_of_a_bad_template_are_named(house: House):
-    bad = CreateTemplateRequest(
-        studio_uid=house.studio.uid, name="", show_type="A B", items=[an_item(title="", type=0)]
-    )
-    refusal = await refused(house.manager(bad))
-    assert refusal.reason == "REQUEST_INVALID"
-    assert set(refusal.fields) == {"name", "show_type", "items[0].title", "items[0].type"}
-
-
-async def test_templates_are_listed_by_name_in_pages(house: House):
-    names = sorted([(await a_template(house, active=False)).name for _ in range(5)])
-    seen, token = [], ""
-    for _ in range(3):
-        request = ListTemplatesRequest(studio_uid=house.studio.uid, page_size=2, page_token=token)
-        page = await house.member(request)
-        seen += [template.name for template in page.templates]
-        assert all(len(template.items) == 1 for template in page.templates)
-        token = page.next_page_token
-    assert (seen, token) == (names, "")
-    forged = ListTemplatesRequest(studio_uid=house.studio.uid, page_token="bm90aGluZw==")
-    assert (await refused(house.member(forged))).reason == "PAGE_TOKEN_INVALID"
-
-
-async def test_a_template_is_activated_and_deactivated_once(house: House):
-    empty = await house.manager(CreateTemplateRequest(studio_uid=house.studio.uid, name=unique("empty")))
-    assert (await refused(house.manager(ActivateTemplateRequest(uid=empty.uid)))).reason == "TEMPLATE_EMPTY"
-    active = await a_template(house)
-    assert active.active
-    assert active.etag == "2"
-    assert (await refused(house.manager(ActivateTemplateRequest(uid=active.uid)))).reason == "TEMPLATE_ACTIVE"
-    stale = await refused(house.manager(DeactivateTemplateRequest(uid=active.uid, etag="1")))
-    assert (stale.code, stale.reason) == (STALE, "STALE")
-    inactive = await house.manager(DeactivateTemplateRequest(uid=active.uid, etag="2"))
-    assert (inactive.active, len(inactive.items)) == (False, 1)
-    refusal = await refused(house.manager(DeactivateTemplateRequest(uid=active.uid)))
-    assert (refusal.code, refusal.reason) == (REFUSED, "TEMPLATE_INACTIVE")
-
-
-async def test_templates_are_for_the_studios_people_and_changed_by_its_managers(house: House):
-    template = await a_template(house)
-    name = unique("template")
-    for request in (
-        CreateTemplateRequest(studio_uid=house.studio.uid, name=name),
-        DeactivateTemplateRequest(uid=template.uid),
-        ActivateTemplateRequest(uid=template.uid),
-    ):
-        refusal = await refused(house.member(request))
-        assert (refusal.code, refusal.reason) == (DENIED, "ROLE_TOO_LOW")
-    for hidden, missing, noun in (
-        (GetTemplateRequest(uid=template.uid), GetTemplateRequest(uid=uids.new("tpl")), "TEMPLATE"),
-        (
-            ListTemplatesRequest(studio_uid=house.studio.uid),
-            ListTemplatesRequest(studio_uid=uids.new("studio")),
-            "STUDIO",
-        ),
-    ):
-        await reads_as_missing(house, hidden, missing, f"{noun}_NOT_FOUND")
-
-
-async def reads_as_missing(house: House, hidden: Any, missing: Any, reason: str) -> None:
-    """Those who may not know of it cannot tell it from one that is not there."""
-    for who in (house.stranger, house.client_member):
-        one, other = await refused(who(hidden)), await refused(who(missing))
-        assert (one.code, one.reason) == (other.code, other.reason) == (NOT_FOUND, reason)
-        assert one.message.split()[:-1] == other.message.split()[:-1]
-
-
 async def test_a_task_is_seen_by_the_people_of_its_studio_only(suite: Suite, house: House, production: Production):
     task = await a_task(house, production)
     for who in (house.member, house.manager, house.root):
         assert await who(GetTaskRequest(uid=task.uid)) == task
-    await reads_as_missing(house, GetTaskRequest(uid=task.uid), GetTaskRequest(uid=uids.new("task")), "TASK_NOT_FOUND")
+    await house.reads_as_missing(GetTaskRequest(uid=task.uid), GetTaskRequest(uid=uids.new("task")), "TASK_NOT_FOUND")
     other = await build_house(suite)
     for who in (house.client_member, house.stranger, other.manager):
         for request in (ListTasksRequest(studio_uid=house.studio.uid), ListTasksRequest(show_uid=task.show_uid)):
@@ -260,7 +156,7 @@ async def test_a_foreign_task_cannot_be_told_from_a_missing_one(
     house: House, production: Production, request_for: Callable[[str], Any]
 ):
     task = await a_task(house, production)
-    await reads_as_missing(house, request_for(task.uid), request_for(uids.new("task")), "TASK_NOT_FOUND")
+    await house.reads_as_missing(request_for(task.uid), request_for(uids.new("task")), "TASK_NOT_FOUND")
 
 
 async def test_an_etag_that_is_not_the_last_is_stale(house: House, production: Production):

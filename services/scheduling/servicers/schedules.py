@@ -6,7 +6,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from eridu.scheduling.v1 import schedule_pb2, schedule_service_pb2, schedule_service_pb2_grpc
+from eridu.scheduling.v1 import (
+    confirmation_pb2,
+    plan_pb2,
+    schedule_pb2,
+    schedule_service_pb2,
+    schedule_service_pb2_grpc,
+)
 
 from libs.common.clock import Clock
 from libs.common.db import Database
@@ -61,9 +67,7 @@ class Schedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
             schedules=[convert.schedule(schedule) for schedule in page.rows], next_page_token=page.next_token
         )
 
-    async def ImportPlan(
-        self, request: schedule_service_pb2.ImportPlanRequest, context: Any
-    ) -> schedule_service_pb2.ImportPlanResponse:
+    async def ImportPlan(self, request: plan_pb2.ImportPlanRequest, context: Any) -> plan_pb2.ImportPlanResponse:
         """Replace the plan of a draft by a sheet."""
         imported = await plans.import_plan(
             self.db,
@@ -78,29 +82,29 @@ class Schedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
             reason=request.reason,
             category=convert.category(request.change_category),
         )
-        return schedule_service_pb2.ImportPlanResponse(
+        return plan_pb2.ImportPlanResponse(
             schedule=convert.schedule(imported.schedule),
             saved=imported.saved,
             rows=[convert.row_result(row) for row in imported.rows],
         )
 
     async def ListPlannedShows(
-        self, request: schedule_service_pb2.ListPlannedShowsRequest, context: Any
-    ) -> schedule_service_pb2.ListPlannedShowsResponse:
+        self, request: plan_pb2.ListPlannedShowsRequest, context: Any
+    ) -> plan_pb2.ListPlannedShowsResponse:
         """List a plan."""
         page = await queries.list_planned_shows(
             self.db, caller(), request.schedule_uid, request.show_removed, PageQuery.of(request, *BY_START)
         )
-        return schedule_service_pb2.ListPlannedShowsResponse(
+        return plan_pb2.ListPlannedShowsResponse(
             planned_shows=[convert.planned_show(row) for row in page.rows], next_page_token=page.next_token
         )
 
     async def ValidateSchedule(
-        self, request: schedule_service_pb2.ValidateScheduleRequest, context: Any
-    ) -> schedule_service_pb2.ValidateScheduleResponse:
+        self, request: confirmation_pb2.ValidateScheduleRequest, context: Any
+    ) -> confirmation_pb2.ValidateScheduleResponse:
         """Every problem that a confirmation would meet."""
         found = await queries.validate_schedule(self.db, caller(), request.uid)
-        return schedule_service_pb2.ValidateScheduleResponse(
+        return confirmation_pb2.ValidateScheduleResponse(
             plan_version=found.schedule.plan_version,
             show_count=found.show_count,
             problems=convert.problems(found.problems, caller()),
@@ -138,8 +142,8 @@ class Schedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
         return convert.schedule(schedule)
 
     async def ConfirmSchedule(
-        self, request: schedule_service_pb2.ConfirmScheduleRequest, context: Any
-    ) -> schedule_service_pb2.ConfirmScheduleResponse:
+        self, request: confirmation_pb2.ConfirmScheduleRequest, context: Any
+    ) -> confirmation_pb2.ConfirmScheduleResponse:
         """Bring the plan's bookings into force."""
         answer = await confirmations.confirm_schedule(
             self.db,

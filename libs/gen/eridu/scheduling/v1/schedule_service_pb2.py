@@ -24,12 +24,14 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from eridu.common.v1 import access_pb2 as eridu_dot_common_dot_v1_dot_access__pb2
+from eridu.scheduling.v1 import confirmation_pb2 as eridu_dot_scheduling_dot_v1_dot_confirmation__pb2
+from eridu.scheduling.v1 import plan_pb2 as eridu_dot_scheduling_dot_v1_dot_plan__pb2
 from eridu.scheduling.v1 import schedule_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*eridu/scheduling/v1/schedule_service.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\"eridu/scheduling/v1/schedule.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x03\n\x15\x43reateScheduleRequest\x12:\n\nstudio_uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\x12:\n\nclient_uid\x18\x02 \x01(\tB&\xbaH#r!2\x1f^client_[0-9a-hjkmnp-tv-z]{26}$\x12\x18\n\x04name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12H\n\tstarts_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x19\xbaH\x16\xb2\x01\x10\x1a\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\xc8\x01\x01\x12\x46\n\x07\x65nds_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x19\xbaH\x16\xb2\x01\x10\x1a\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\xc8\x01\x01\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01:V\xbaHS\x1aQ\n\x0fschedule.period\x12\x1f\x65nds_at must be after starts_at\x1a\x1dthis.starts_at < this.ends_at\"H\n\x12GetScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\"\x80\x03\n\x14ListSchedulesRequest\x12=\n\nstudio_uid\x18\x01 \x01(\tB)\xbaH&r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\xd8\x01\x01\x12=\n\nclient_uid\x18\x02 \x01(\tB)\xbaH&r!2\x1f^client_[0-9a-hjkmnp-tv-z]{26}$\xd8\x01\x01\x12H\n\x08statuses\x18\x03 \x03(\x0e\x32#.eridu.scheduling.v1.ScheduleStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tpage_size\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18) \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08:f\xbaHc\x1a\x61\n\x0cschedules.of\x12!name a studio_uid or a client_uid\x1a.this.studio_uid != \'\' || this.client_uid != \'\'\"b\n\x15ListSchedulesResponse\x12\x30\n\tschedules\x18\x01 \x03(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xab\x02\n\x11ImportPlanRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x19\n\x03\x63sv\x18\x02 \x01(\tB\x0c\xbaH\tr\x07\x10\x01(\x80\x80\xc0\x01\x12\x16\n\x0e\x61ll_or_nothing\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x46\n\x0f\x63hange_category\x18\x05 \x01(\x0e\x32#.eridu.scheduling.v1.ChangeCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\":\n\x08RowError\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xa1\x01\n\tRowResult\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\x12\x30\n\x07outcome\x18\x03 \x01(\x0e\x32\x1f.eridu.scheduling.v1.RowOutcome\x12-\n\x06\x65rrors\x18\x04 \x03(\x0b\x32\x1d.eridu.scheduling.v1.RowError\x12\x10\n\x08show_uid\x18\x05 \x01(\t\"\x82\x01\n\x12ImportPlanResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\r\n\x05saved\x18\x02 \x01(\x08\x12,\n\x04rows\x18\x03 \x03(\x0b\x32\x1e.eridu.scheduling.v1.RowResult\"\xa6\x01\n\x17ListPlannedShowsRequest\x12;\n\x0cschedule_uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x14\n\x0cshow_removed\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18) \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"l\n\x18ListPlannedShowsResponse\x12\x37\n\rplanned_shows\x18\x01 \x03(\x0b\x32 .eridu.scheduling.v1.PlannedShow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x17ValidateScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\"t\n\x18ValidateScheduleResponse\x12\x14\n\x0cplan_version\x18\x01 \x01(\x05\x12\x12\n\nshow_count\x18\x02 \x01(\x05\x12.\n\x08problems\x18\x03 \x03(\x0b\x32\x1c.eridu.scheduling.v1.Problem\"\x9e\x01\n\x16ProposeScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa1\x01\n\x17WithdrawScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1a\n\x06reason\x18\x31 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xf7\x01\n\x16\x43onfirmScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x1d\n\x0cplan_version\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x38\n\x04mode\x18\x03 \x01(\x0e\x32 .eridu.scheduling.v1.ConfirmModeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9b\x01\n\nShowResult\x12*\n\x04show\x18\x01 \x01(\x0b\x32\x1c.eridu.scheduling.v1.ShowRef\x12\x31\n\x07outcome\x18\x02 \x01(\x0e\x32 .eridu.scheduling.v1.ShowOutcome\x12.\n\x08problems\x18\x03 \x03(\x0b\x32\x1c.eridu.scheduling.v1.Problem\"\x8f\x01\n\x17\x43onfirmScheduleResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\x11\n\tconfirmed\x18\x02 \x01(\x08\x12\x30\n\x07results\x18\x03 \x03(\x0b\x32\x1f.eridu.scheduling.v1.ShowResult\"\x9d\x01\n\x15ReviseScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9e\x01\n\x16\x41rchiveScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9f\x01\n\x15\x43\x61ncelScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1a\n\x06reason\x18\x31 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01*\xdd\x01\n\nRowOutcome\x12\x1b\n\x17ROW_OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13ROW_OUTCOME_CREATED\x10\x01\x12\x17\n\x13ROW_OUTCOME_UPDATED\x10\x02\x12\x19\n\x15ROW_OUTCOME_UNCHANGED\x10\x03\x12\x17\n\x13ROW_OUTCOME_REMOVED\x10\x04\x12\x18\n\x14ROW_OUTCOME_RESTORED\x10\x05\x12\x17\n\x13ROW_OUTCOME_REFUSED\x10\x06\x12\x19\n\x15ROW_OUTCOME_PROTECTED\x10\x07*\x8a\x01\n\x0b\x43onfirmMode\x12\x1c\n\x18\x43ONFIRM_MODE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43ONFIRM_MODE_ALL_OR_NOTHING\x10\x01\x12\x1c\n\x18\x43ONFIRM_MODE_BEST_EFFORT\x10\x02\x12\x1e\n\x1a\x43ONFIRM_MODE_VALIDATE_ONLY\x10\x03*\x82\x02\n\x0bShowOutcome\x12\x1c\n\x18SHOW_OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13SHOW_OUTCOME_BOOKED\x10\x01\x12\x16\n\x12SHOW_OUTCOME_MOVED\x10\x02\x12\x1a\n\x16SHOW_OUTCOME_UNCHANGED\x10\x03\x12\x19\n\x15SHOW_OUTCOME_RELEASED\x10\x04\x12\x18\n\x14SHOW_OUTCOME_REFUSED\x10\x05\x12\x1a\n\x16SHOW_OUTCOME_PROTECTED\x10\x06\x12\x1a\n\x16SHOW_OUTCOME_CANCELLED\x10\x07\x12\x1b\n\x17SHOW_OUTCOME_NOT_BOOKED\x10\x08\x32\x9b\x0b\n\x0fScheduleService\x12i\n\x0e\x43reateSchedule\x12*.eridu.scheduling.v1.CreateScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12x\n\x0bGetSchedule\x12\'.eridu.scheduling.v1.GetScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"!\x90\x02\x01\x8a\xb5\x18\x1a\x08\x02\x12\x04\x08\x02\x10\x01\x12\x04\x08\x01\x10\x01\x1a\nproduction\x12}\n\rListSchedules\x12).eridu.scheduling.v1.ListSchedulesRequest\x1a*.eridu.scheduling.v1.ListSchedulesResponse\"\x15\x90\x02\x01\x8a\xb5\x18\x0e\x08\x02\x12\x04\x08\x02\x10\x01\x12\x04\x08\x01\x10\x01\x12k\n\nImportPlan\x12&.eridu.scheduling.v1.ImportPlanRequest\x1a\'.eridu.scheduling.v1.ImportPlanResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12\x92\x01\n\x10ListPlannedShows\x12,.eridu.scheduling.v1.ListPlannedShowsRequest\x1a-.eridu.scheduling.v1.ListPlannedShowsResponse\"!\x90\x02\x01\x8a\xb5\x18\x1a\x08\x02\x12\x04\x08\x02\x10\x01\x12\x04\x08\x01\x10\x01\x1a\nproduction\x12\x86\x01\n\x10ValidateSchedule\x12,.eridu.scheduling.v1.ValidateScheduleRequest\x1a-.eridu.scheduling.v1.ValidateScheduleResponse\"\x15\x90\x02\x01\x8a\xb5\x18\x0e\x08\x02\x12\x04\x08\x02\x10\x01\x12\x04\x08\x01\x10\x01\x12k\n\x0fProposeSchedule\x12+.eridu.scheduling.v1.ProposeScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12m\n\x10WithdrawSchedule\x12,.eridu.scheduling.v1.WithdrawScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12z\n\x0f\x43onfirmSchedule\x12+.eridu.scheduling.v1.ConfirmScheduleRequest\x1a,.eridu.scheduling.v1.ConfirmScheduleResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12i\n\x0eReviseSchedule\x12*.eridu.scheduling.v1.ReviseScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12k\n\x0f\x41rchiveSchedule\x12+.eridu.scheduling.v1.ArchiveScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12i\n\x0e\x43\x61ncelSchedule\x12*.eridu.scheduling.v1.CancelScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*eridu/scheduling/v1/schedule_service.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a&eridu/scheduling/v1/confirmation.proto\x1a\x1e\x65ridu/scheduling/v1/plan.proto\x1a\"eridu/scheduling/v1/schedule.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x03\n\x15\x43reateScheduleRequest\x12:\n\nstudio_uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\x12:\n\nclient_uid\x18\x02 \x01(\tB&\xbaH#r!2\x1f^client_[0-9a-hjkmnp-tv-z]{26}$\x12\x18\n\x04name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12H\n\tstarts_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x19\xbaH\x16\xb2\x01\x10\x1a\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\xc8\x01\x01\x12\x46\n\x07\x65nds_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x19\xbaH\x16\xb2\x01\x10\x1a\x06\x08\x80\xae\x99\xa4\x0f\x32\x06\x08\x80\x87\xb5\xc3\x03\xc8\x01\x01\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01:V\xbaHS\x1aQ\n\x0fschedule.period\x12\x1f\x65nds_at must be after starts_at\x1a\x1dthis.starts_at < this.ends_at\"H\n\x12GetScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\"\x80\x03\n\x14ListSchedulesRequest\x12=\n\nstudio_uid\x18\x01 \x01(\tB)\xbaH&r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\xd8\x01\x01\x12=\n\nclient_uid\x18\x02 \x01(\tB)\xbaH&r!2\x1f^client_[0-9a-hjkmnp-tv-z]{26}$\xd8\x01\x01\x12H\n\x08statuses\x18\x03 \x03(\x0e\x32#.eridu.scheduling.v1.ScheduleStatusB\x11\xbaH\x0e\x92\x01\x0b\x10\n\"\x07\x82\x01\x04\x10\x01 \x00\x12\x1a\n\tpage_size\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18) \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08:f\xbaHc\x1a\x61\n\x0cschedules.of\x12!name a studio_uid or a client_uid\x1a.this.studio_uid != \'\' || this.client_uid != \'\'\"b\n\x15ListSchedulesResponse\x12\x30\n\tschedules\x18\x01 \x03(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x9e\x01\n\x16ProposeScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa1\x01\n\x17WithdrawScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1a\n\x06reason\x18\x31 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9d\x01\n\x15ReviseScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9e\x01\n\x16\x41rchiveScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9f\x01\n\x15\x43\x61ncelScheduleRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1a\n\x06reason\x18\x31 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\x9b\x0b\n\x0fScheduleService\x12i\n\x0e\x43reateSchedule\x12*.eridu.scheduling.v1.CreateScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12x\n\x0bGetSchedule\x12\'.eridu.scheduling.v1.GetScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"!\x90\x02\x01\x8a\xb5\x18\x1a\x08\x02\x12\x04\x08\x02\x10\x01\x12\x04\x08\x01\x10\x01\x1a\nproduction\x12}\n\rListSchedules\x12).eridu.scheduling.v1.ListSchedulesRequest\x1a*.eridu.scheduling.v1.ListSchedulesResponse\"\x15\x90\x02\x01\x8a\xb5\x18\x0e\x08\x02\x12\x04\x08\x02\x10\x01\x12\x04\x08\x01\x10\x01\x12k\n\nImportPlan\x12&.eridu.scheduling.v1.ImportPlanRequest\x1a\'.eridu.scheduling.v1.ImportPlanResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12\x92\x01\n\x10ListPlannedShows\x12,.eridu.scheduling.v1.ListPlannedShowsRequest\x1a-.eridu.scheduling.v1.ListPlannedShowsResponse\"!\x90\x02\x01\x8a\xb5\x18\x1a\x08\x02\x12\x04\x08\x02\x10\x01\x12\x04\x08\x01\x10\x01\x1a\nproduction\x12\x86\x01\n\x10ValidateSchedule\x12,.eridu.scheduling.v1.ValidateScheduleRequest\x1a-.eridu.scheduling.v1.ValidateScheduleResponse\"\x15\x90\x02\x01\x8a\xb5\x18\x0e\x08\x02\x12\x04\x08\x02\x10\x01\x12\x04\x08\x01\x10\x01\x12k\n\x0fProposeSchedule\x12+.eridu.scheduling.v1.ProposeScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12m\n\x10WithdrawSchedule\x12,.eridu.scheduling.v1.WithdrawScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12z\n\x0f\x43onfirmSchedule\x12+.eridu.scheduling.v1.ConfirmScheduleRequest\x1a,.eridu.scheduling.v1.ConfirmScheduleResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12i\n\x0eReviseSchedule\x12*.eridu.scheduling.v1.ReviseScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12k\n\x0f\x41rchiveSchedule\x12+.eridu.scheduling.v1.ArchiveScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12i\n\x0e\x43\x61ncelSchedule\x12*.eridu.scheduling.v1.CancelScheduleRequest\x1a\x1d.eridu.scheduling.v1.Schedule\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -64,26 +66,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSCHEDULESREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_LISTSCHEDULESREQUEST']._loaded_options = None
   _globals['_LISTSCHEDULESREQUEST']._serialized_options = b'\272Hc\032a\n\014schedules.of\022!name a studio_uid or a client_uid\032.this.studio_uid != \'\' || this.client_uid != \'\''
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['uid']._loaded_options = None
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['uid']._serialized_options = b'\272H\"r 2\036^sched_[0-9a-hjkmnp-tv-z]{26}$'
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['csv']._loaded_options = None
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['csv']._serialized_options = b'\272H\tr\007\020\001(\200\200\300\001'
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['change_category']._loaded_options = None
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['change_category']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['etag']._loaded_options = None
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_IMPORTPLANREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
-  _globals['_LISTPLANNEDSHOWSREQUEST'].fields_by_name['schedule_uid']._loaded_options = None
-  _globals['_LISTPLANNEDSHOWSREQUEST'].fields_by_name['schedule_uid']._serialized_options = b'\272H\"r 2\036^sched_[0-9a-hjkmnp-tv-z]{26}$'
-  _globals['_LISTPLANNEDSHOWSREQUEST'].fields_by_name['page_size']._loaded_options = None
-  _globals['_LISTPLANNEDSHOWSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
-  _globals['_LISTPLANNEDSHOWSREQUEST'].fields_by_name['page_token']._loaded_options = None
-  _globals['_LISTPLANNEDSHOWSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
-  _globals['_VALIDATESCHEDULEREQUEST'].fields_by_name['uid']._loaded_options = None
-  _globals['_VALIDATESCHEDULEREQUEST'].fields_by_name['uid']._serialized_options = b'\272H\"r 2\036^sched_[0-9a-hjkmnp-tv-z]{26}$'
   _globals['_PROPOSESCHEDULEREQUEST'].fields_by_name['uid']._loaded_options = None
   _globals['_PROPOSESCHEDULEREQUEST'].fields_by_name['uid']._serialized_options = b'\272H\"r 2\036^sched_[0-9a-hjkmnp-tv-z]{26}$'
   _globals['_PROPOSESCHEDULEREQUEST'].fields_by_name['etag']._loaded_options = None
@@ -100,18 +82,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WITHDRAWSCHEDULEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
   _globals['_WITHDRAWSCHEDULEREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_WITHDRAWSCHEDULEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['uid']._loaded_options = None
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['uid']._serialized_options = b'\272H\"r 2\036^sched_[0-9a-hjkmnp-tv-z]{26}$'
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['plan_version']._loaded_options = None
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['plan_version']._serialized_options = b'\272H\004\032\002(\000'
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['mode']._loaded_options = None
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['mode']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['etag']._loaded_options = None
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['reason']._loaded_options = None
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['request_id']._loaded_options = None
-  _globals['_CONFIRMSCHEDULEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_REVISESCHEDULEREQUEST'].fields_by_name['uid']._loaded_options = None
   _globals['_REVISESCHEDULEREQUEST'].fields_by_name['uid']._serialized_options = b'\272H\"r 2\036^sched_[0-9a-hjkmnp-tv-z]{26}$'
   _globals['_REVISESCHEDULEREQUEST'].fields_by_name['etag']._loaded_options = None
@@ -160,52 +130,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SCHEDULESERVICE'].methods_by_name['ArchiveSchedule']._serialized_options = b'\212\265\030\010\010\002\022\004\010\002\020\002'
   _globals['_SCHEDULESERVICE'].methods_by_name['CancelSchedule']._loaded_options = None
   _globals['_SCHEDULESERVICE'].methods_by_name['CancelSchedule']._serialized_options = b'\212\265\030\010\010\002\022\004\010\002\020\002'
-  _globals['_ROWOUTCOME']._serialized_start=3766
-  _globals['_ROWOUTCOME']._serialized_end=3987
-  _globals['_CONFIRMMODE']._serialized_start=3990
-  _globals['_CONFIRMMODE']._serialized_end=4128
-  _globals['_SHOWOUTCOME']._serialized_start=4131
-  _globals['_SHOWOUTCOME']._serialized_end=4389
-  _globals['_CREATESCHEDULEREQUEST']._serialized_start=226
-  _globals['_CREATESCHEDULEREQUEST']._serialized_end=705
-  _globals['_GETSCHEDULEREQUEST']._serialized_start=707
-  _globals['_GETSCHEDULEREQUEST']._serialized_end=779
-  _globals['_LISTSCHEDULESREQUEST']._serialized_start=782
-  _globals['_LISTSCHEDULESREQUEST']._serialized_end=1166
-  _globals['_LISTSCHEDULESRESPONSE']._serialized_start=1168
-  _globals['_LISTSCHEDULESRESPONSE']._serialized_end=1266
-  _globals['_IMPORTPLANREQUEST']._serialized_start=1269
-  _globals['_IMPORTPLANREQUEST']._serialized_end=1568
-  _globals['_ROWERROR']._serialized_start=1570
-  _globals['_ROWERROR']._serialized_end=1628
-  _globals['_ROWRESULT']._serialized_start=1631
-  _globals['_ROWRESULT']._serialized_end=1792
-  _globals['_IMPORTPLANRESPONSE']._serialized_start=1795
-  _globals['_IMPORTPLANRESPONSE']._serialized_end=1925
-  _globals['_LISTPLANNEDSHOWSREQUEST']._serialized_start=1928
-  _globals['_LISTPLANNEDSHOWSREQUEST']._serialized_end=2094
-  _globals['_LISTPLANNEDSHOWSRESPONSE']._serialized_start=2096
-  _globals['_LISTPLANNEDSHOWSRESPONSE']._serialized_end=2204
-  _globals['_VALIDATESCHEDULEREQUEST']._serialized_start=2206
-  _globals['_VALIDATESCHEDULEREQUEST']._serialized_end=2283
-  _globals['_VALIDATESCHEDULERESPONSE']._serialized_start=2285
-  _globals['_VALIDATESCHEDULERESPONSE']._serialized_end=2401
-  _globals['_PROPOSESCHEDULEREQUEST']._serialized_start=2404
-  _globals['_PROPOSESCHEDULEREQUEST']._serialized_end=2562
-  _globals['_WITHDRAWSCHEDULEREQUEST']._serialized_start=2565
-  _globals['_WITHDRAWSCHEDULEREQUEST']._serialized_end=2726
-  _globals['_CONFIRMSCHEDULEREQUEST']._serialized_start=2729
-  _globals['_CONFIRMSCHEDULEREQUEST']._serialized_end=2976
-  _globals['_SHOWRESULT']._serialized_start=2979
-  _globals['_SHOWRESULT']._serialized_end=3134
-  _globals['_CONFIRMSCHEDULERESPONSE']._serialized_start=3137
-  _globals['_CONFIRMSCHEDULERESPONSE']._serialized_end=3280
-  _globals['_REVISESCHEDULEREQUEST']._serialized_start=3283
-  _globals['_REVISESCHEDULEREQUEST']._serialized_end=3440
-  _globals['_ARCHIVESCHEDULEREQUEST']._serialized_start=3443
-  _globals['_ARCHIVESCHEDULEREQUEST']._serialized_end=3601
-  _globals['_CANCELSCHEDULEREQUEST']._serialized_start=3604
-  _globals['_CANCELSCHEDULEREQUEST']._serialized_end=3763
-  _globals['_SCHEDULESERVICE']._serialized_start=4392
-  _globals['_SCHEDULESERVICE']._serialized_end=5827
+  _globals['_CREATESCHEDULEREQUEST']._serialized_start=298
+  _globals['_CREATESCHEDULEREQUEST']._serialized_end=777
+  _globals['_GETSCHEDULEREQUEST']._serialized_start=779
+  _globals['_GETSCHEDULEREQUEST']._serialized_end=851
+  _globals['_LISTSCHEDULESREQUEST']._serialized_start=854
+  _globals['_LISTSCHEDULESREQUEST']._serialized_end=1238
+  _globals['_LISTSCHEDULESRESPONSE']._serialized_start=1240
+  _globals['_LISTSCHEDULESRESPONSE']._serialized_end=1338
+  _globals['_PROPOSESCHEDULEREQUEST']._serialized_start=1341
+  _globals['_PROPOSESCHEDULEREQUEST']._serialized_end=1499
+  _globals['_WITHDRAWSCHEDULEREQUEST']._serialized_start=1502
+  _globals['_WITHDRAWSCHEDULEREQUEST']._serialized_end=1663
+  _globals['_REVISESCHEDULEREQUEST']._serialized_start=1666
+  _globals['_REVISESCHEDULEREQUEST']._serialized_end=1823
+  _globals['_ARCHIVESCHEDULEREQUEST']._serialized_start=1826
+  _globals['_ARCHIVESCHEDULEREQUEST']._serialized_end=1984
+  _globals['_CANCELSCHEDULEREQUEST']._serialized_start=1987
+  _globals['_CANCELSCHEDULEREQUEST']._serialized_end=2146
+  _globals['_SCHEDULESERVICE']._serialized_start=2149
+  _globals['_SCHEDULESERVICE']._serialized_end=3584
 # @@protoc_insertion_point(module_scope)

@@ -3,6 +3,8 @@
 import grpc
 import warnings
 
+from eridu.scheduling.v1 import confirmation_pb2 as eridu_dot_scheduling_dot_v1_dot_confirmation__pb2
+from eridu.scheduling.v1 import plan_pb2 as eridu_dot_scheduling_dot_v1_dot_plan__pb2
 from eridu.scheduling.v1 import schedule_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__pb2
 from eridu.scheduling.v1 import schedule_service_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2
 
@@ -53,18 +55,18 @@ class ScheduleServiceStub:
                 _registered_method=True)
         self.ImportPlan = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ImportPlan',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ImportPlanRequest.SerializeToString,
-                response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ImportPlanResponse.FromString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanResponse.FromString,
                 _registered_method=True)
         self.ListPlannedShows = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ListPlannedShows',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListPlannedShowsRequest.SerializeToString,
-                response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListPlannedShowsResponse.FromString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ListPlannedShowsRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ListPlannedShowsResponse.FromString,
                 _registered_method=True)
         self.ValidateSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ValidateSchedule',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ValidateScheduleRequest.SerializeToString,
-                response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ValidateScheduleResponse.FromString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleResponse.FromString,
                 _registered_method=True)
         self.ProposeSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ProposeSchedule',
@@ -78,8 +80,8 @@ class ScheduleServiceStub:
                 _registered_method=True)
         self.ConfirmSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ConfirmSchedule',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ConfirmScheduleRequest.SerializeToString,
-                response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ConfirmScheduleResponse.FromString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ConfirmScheduleRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ConfirmScheduleResponse.FromString,
                 _registered_method=True)
         self.ReviseSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ReviseSchedule',
@@ -212,18 +214,18 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
             ),
             'ImportPlan': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportPlan,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ImportPlanRequest.FromString,
-                    response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ImportPlanResponse.SerializeToString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanResponse.SerializeToString,
             ),
             'ListPlannedShows': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPlannedShows,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListPlannedShowsRequest.FromString,
-                    response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListPlannedShowsResponse.SerializeToString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ListPlannedShowsRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ListPlannedShowsResponse.SerializeToString,
             ),
             'ValidateSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.ValidateSchedule,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ValidateScheduleRequest.FromString,
-                    response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ValidateScheduleResponse.SerializeToString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleResponse.SerializeToString,
             ),
             'ProposeSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.ProposeSchedule,
@@ -237,8 +239,8 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
             ),
             'ConfirmSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmSchedule,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ConfirmScheduleRequest.FromString,
-                    response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ConfirmScheduleResponse.SerializeToString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ConfirmScheduleRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ConfirmScheduleResponse.SerializeToString,
             ),
             'ReviseSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.ReviseSchedule,
@@ -363,8 +365,8 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/ImportPlan',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ImportPlanRequest.SerializeToString,
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ImportPlanResponse.FromString,
+            eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -390,8 +392,8 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/ListPlannedShows',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListPlannedShowsRequest.SerializeToString,
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListPlannedShowsResponse.FromString,
+            eridu_dot_scheduling_dot_v1_dot_plan__pb2.ListPlannedShowsRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_plan__pb2.ListPlannedShowsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -417,8 +419,8 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/ValidateSchedule',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ValidateScheduleRequest.SerializeToString,
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ValidateScheduleResponse.FromString,
+            eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -498,8 +500,8 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/ConfirmSchedule',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ConfirmScheduleRequest.SerializeToString,
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ConfirmScheduleResponse.FromString,
+            eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ConfirmScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ConfirmScheduleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,6 +4,8 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from eridu.scheduling.v1 import confirmation_pb2 as _confirmation_pb2
+from eridu.scheduling.v1 import plan_pb2 as _plan_pb2
 from eridu.scheduling.v1 import schedule_pb2 as _schedule_pb2
 from eridu.scheduling.v1 import schedule_service_pb2 as _schedule_service_pb2
 from grpc import aio as _aio
@@ -40,21 +42,21 @@ class ScheduleServiceStub:
     """Reads one schedule. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
     ListSchedules: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ListSchedulesRequest, _schedule_service_pb2.ListSchedulesResponse]
     """Lists schedules of a studio or a client, oldest first; members of a client see their own. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
-    ImportPlan: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ImportPlanRequest, _schedule_service_pb2.ImportPlanResponse]
+    ImportPlan: _grpc.UnaryUnaryMultiCallable[_plan_pb2.ImportPlanRequest, _plan_pb2.ImportPlanResponse]
     """Replaces the plan of a DRAFT by a sheet: a diff by external_id (created, updated, unchanged, removed, brought back), with an answer for every row.
     A bad row is refused with line, field and reason; the good ones are saved unless `all_or_nothing`. An unchanged sheet makes no new version.
     FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
     cannot be read at all; ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
     """
-    ListPlannedShows: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ListPlannedShowsRequest, _schedule_service_pb2.ListPlannedShowsResponse]
+    ListPlannedShows: _grpc.UnaryUnaryMultiCallable[_plan_pb2.ListPlannedShowsRequest, _plan_pb2.ListPlannedShowsResponse]
     """Lists the planned shows by start. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
-    ValidateSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ValidateScheduleRequest, _schedule_service_pb2.ValidateScheduleResponse]
+    ValidateSchedule: _grpc.UnaryUnaryMultiCallable[_confirmation_pb2.ValidateScheduleRequest, _confirmation_pb2.ValidateScheduleResponse]
     """Every problem that a confirmation would meet, all at once, from the very rules that the confirmation runs. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
     ProposeSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ProposeScheduleRequest, _schedule_pb2.Schedule]
     """DRAFT to PROPOSED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (PLAN_EMPTY) without shows; ABORTED (STALE)."""
     WithdrawSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.WithdrawScheduleRequest, _schedule_pb2.Schedule]
     """PROPOSED back to DRAFT, with a reason. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
-    ConfirmSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ConfirmScheduleRequest, _schedule_service_pb2.ConfirmScheduleResponse]
+    ConfirmSchedule: _grpc.UnaryUnaryMultiCallable[_confirmation_pb2.ConfirmScheduleRequest, _confirmation_pb2.ConfirmScheduleResponse]
     """Books a PROPOSED plan: what is new is booked, what moved is moved, what left is released, in one transaction, with a result per show.
     A CONFIRMED schedule may be confirmed again: what was refused is tried again, and nothing else happens.
     FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE) when `plan_version` is not the current one.
@@ -79,21 +81,21 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     """Reads one schedule. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
     ListSchedules: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ListSchedulesRequest, _schedule_service_pb2.ListSchedulesResponse]  # type: ignore[assignment]
     """Lists schedules of a studio or a client, oldest first; members of a client see their own. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
-    ImportPlan: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ImportPlanRequest, _schedule_service_pb2.ImportPlanResponse]  # type: ignore[assignment]
+    ImportPlan: _aio.UnaryUnaryMultiCallable[_plan_pb2.ImportPlanRequest, _plan_pb2.ImportPlanResponse]  # type: ignore[assignment]
     """Replaces the plan of a DRAFT by a sheet: a diff by external_id (created, updated, unchanged, removed, brought back), with an answer for every row.
     A bad row is refused with line, field and reason; the good ones are saved unless `all_or_nothing`. An unchanged sheet makes no new version.
     FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
     cannot be read at all; ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
     """
-    ListPlannedShows: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ListPlannedShowsRequest, _schedule_service_pb2.ListPlannedShowsResponse]  # type: ignore[assignment]
+    ListPlannedShows: _aio.UnaryUnaryMultiCallable[_plan_pb2.ListPlannedShowsRequest, _plan_pb2.ListPlannedShowsResponse]  # type: ignore[assignment]
     """Lists the planned shows by start. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
-    ValidateSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ValidateScheduleRequest, _schedule_service_pb2.ValidateScheduleResponse]  # type: ignore[assignment]
+    ValidateSchedule: _aio.UnaryUnaryMultiCallable[_confirmation_pb2.ValidateScheduleRequest, _confirmation_pb2.ValidateScheduleResponse]  # type: ignore[assignment]
     """Every problem that a confirmation would meet, all at once, from the very rules that the confirmation runs. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
     ProposeSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ProposeScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """DRAFT to PROPOSED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (PLAN_EMPTY) without shows; ABORTED (STALE)."""
     WithdrawSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.WithdrawScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """PROPOSED back to DRAFT, with a reason. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
-    ConfirmSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ConfirmScheduleRequest, _schedule_service_pb2.ConfirmScheduleResponse]  # type: ignore[assignment]
+    ConfirmSchedule: _aio.UnaryUnaryMultiCallable[_confirmation_pb2.ConfirmScheduleRequest, _confirmation_pb2.ConfirmScheduleResponse]  # type: ignore[assignment]
     """Books a PROPOSED plan: what is new is booked, what moved is moved, what left is released, in one transaction, with a result per show.
     A CONFIRMED schedule may be confirmed again: what was refused is tried again, and nothing else happens.
     FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE) when `plan_version` is not the current one.
@@ -137,9 +139,9 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ImportPlan(
         self,
-        request: _schedule_service_pb2.ImportPlanRequest,
+        request: _plan_pb2.ImportPlanRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_schedule_service_pb2.ImportPlanResponse, _abc.Awaitable[_schedule_service_pb2.ImportPlanResponse]]:
+    ) -> _typing.Union[_plan_pb2.ImportPlanResponse, _abc.Awaitable[_plan_pb2.ImportPlanResponse]]:
         """Replaces the plan of a DRAFT by a sheet: a diff by external_id (created, updated, unchanged, removed, brought back), with an answer for every row.
         A bad row is refused with line, field and reason; the good ones are saved unless `all_or_nothing`. An unchanged sheet makes no new version.
         FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
@@ -149,17 +151,17 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListPlannedShows(
         self,
-        request: _schedule_service_pb2.ListPlannedShowsRequest,
+        request: _plan_pb2.ListPlannedShowsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_schedule_service_pb2.ListPlannedShowsResponse, _abc.Awaitable[_schedule_service_pb2.ListPlannedShowsResponse]]:
+    ) -> _typing.Union[_plan_pb2.ListPlannedShowsResponse, _abc.Awaitable[_plan_pb2.ListPlannedShowsResponse]]:
         """Lists the planned shows by start. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
 
     @_abc_1.abstractmethod
     def ValidateSchedule(
         self,
-        request: _schedule_service_pb2.ValidateScheduleRequest,
+        request: _confirmation_pb2.ValidateScheduleRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_schedule_service_pb2.ValidateScheduleResponse, _abc.Awaitable[_schedule_service_pb2.ValidateScheduleResponse]]:
+    ) -> _typing.Union[_confirmation_pb2.ValidateScheduleResponse, _abc.Awaitable[_confirmation_pb2.ValidateScheduleResponse]]:
         """Every problem that a confirmation would meet, all at once, from the very rules that the confirmation runs. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
 
     @_abc_1.abstractmethod
@@ -181,9 +183,9 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ConfirmSchedule(
         self,
-        request: _schedule_service_pb2.ConfirmScheduleRequest,
+        request: _confirmation_pb2.ConfirmScheduleRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_schedule_service_pb2.ConfirmScheduleResponse, _abc.Awaitable[_schedule_service_pb2.ConfirmScheduleResponse]]:
+    ) -> _typing.Union[_confirmation_pb2.ConfirmScheduleResponse, _abc.Awaitable[_confirmation_pb2.ConfirmScheduleResponse]]:
         """Books a PROPOSED plan: what is new is booked, what moved is moved, what left is released, in one transaction, with a result per show.
         A CONFIRMED schedule may be confirmed again: what was refused is tried again, and nothing else happens.
         FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE) when `plan_version` is not the current one.
