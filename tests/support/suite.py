@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import grpc
 from google.protobuf import message_factory
@@ -149,7 +149,7 @@ def method_of(request: Descriptor) -> MethodDescriptor:
             for service in import_module(f"{package}.{module.name}").DESCRIPTOR.services_by_name.values():
                 for method in service.methods:
                     if method.input_type.full_name == request.full_name:
-                        return method
+                        return cast(MethodDescriptor, method)
     raise LookupError(f"no RPC takes {request.full_name}")
 
 
