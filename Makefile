@@ -4,7 +4,7 @@ T      ?= tests
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint format proto venv clean
+.PHONY: help demo up test lint format proto access venv clean
 MAKEFLAGS += --no-print-directory
 
 help: ## what can be made
@@ -33,6 +33,9 @@ format: venv ## the one style
 
 proto: venv ## generated code from protos/
 	@deploy/proto.sh
+
+access: venv ## who may call what: protos/ACCESS.md
+	@$(BIN)/python -m deploy.access > protos/ACCESS.md
 
 venv: ## .venv from requirements.lock; nothing to do, nothing done
 	@$(PYTHON) deploy/bootstrap.py

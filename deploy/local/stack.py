@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -153,6 +154,7 @@ class Stack:
             "ERIDU_JWKS_URL": (self.keys_dir / "issuer.jwks.json").as_uri(),
             "ERIDU_SERVICE_KEY": str(self.keys_dir / f"{service}.pem"),
             "ERIDU_SERVICES_JWKS_URL": (self.keys_dir / "services.jwks.json").as_uri(),
+            "ERIDU_SECRET_KEYS": f"local:{self._secrets['sealing']}" if service == "identity" else "",
             "ERIDU_ADMIN_EXT_ID": SYSTEM_ADMIN,
             "ERIDU_REFLECTION": "true",
             "ERIDU_STREAM_REPLICAS": "1",
@@ -180,7 +182,8 @@ class Stack:
         """Generated once: the cluster on disk knows its superuser's password for ever."""
         path = self.root / "secrets.json"
         known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        self._secrets = {name: secrets.token_urlsafe(24) for name in ("postgres", "nats", *self.services)} | known
+        passwords = {name: secrets.token_urlsafe(24) for name in ("postgres", "nats", *self.services)}
+        self._secrets = passwords | {"sealing": base64.b64encode(secrets.token_bytes(32)).decode()} | known
         if self._secrets != known:
             write_private(path, json.dumps(self._secrets, indent=2))
 

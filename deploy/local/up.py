@@ -22,7 +22,7 @@ def up(root: Path = DEFAULT_ROOT) -> None:
         for service, address in stack.addresses.items():
             print(f"  {service:<12}{address}")
         print(
-            f"a token:  eridu token {SYSTEM_ADMIN}     logs: {stack.root / 'log'}     stop: Ctrl-C",
+            f"a token:  eridu token --user {SYSTEM_ADMIN}     logs: {stack.root / 'log'}     stop: Ctrl-C",
             flush=True,
         )
         try:

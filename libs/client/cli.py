@@ -49,13 +49,14 @@ def where(name: Annotated[str, typer.Argument(help="a service, or `nats`")] = ""
 
 @app.command()
 def token(
-    ext_id: Annotated[str, typer.Argument(help="the user's ext_id; the first admin is root@eridu.local")],
+    user: Annotated[str, typer.Option(help="the user's ext_id")] = "root@eridu.local",
+    email: Annotated[str, typer.Option(help="the e-mail address that the token vouches for")] = "",
 ) -> None:
     """Print a bearer token for a user of the local suite, good for an hour."""
     with told():
         from libs.client import local
 
-        print(local.token(ext_id))
+        print(local.token(user, email=email))
 
 
 @app.command()

@@ -7,6 +7,7 @@ in production alike.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ class Principal:
     user_uid: str
     system_admin: bool = False
     roles: Mapping[str, Role.ValueType] = field(default_factory=dict)
+    banned: bool = False
+    valid_until: float = math.inf  # seconds since 1970: when the next membership begins or ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,12 @@ class Caller:
     def sees(self, *groups: str) -> bool:
         """Whether the caller belongs to one of these groups, with whatever role."""
         return self.unlimited or any(self.has_role(group, access_pb2.ROLE_MEMBER) for group in groups)
+
+    def is_self(self, user_uid: str) -> bool:
+        """Whether the call is about the caller's own; if so, nobody else has to be asked."""
+        own = bool(user_uid) and user_uid == self.user_uid
+        self.checked = self.checked or own
+        return own
 
     def require(self, noun: str, uid: str, *groups: str) -> None:
         """Let the call go on if its declaration gives the caller a right in one of the groups that the entity lies in.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Config(BaseSettings):
     """Everything a service process is told from outside. A missing value stops it with the variable's name."""
 
-    model_config = SettingsConfigDict(env_prefix="ERIDU_", frozen=True)
+    # A refusal would show all that was given, passwords too.
+    model_config = SettingsConfigDict(env_prefix="ERIDU_", frozen=True, hide_input_in_errors=True)
 
     database_url: str = Field(description="postgresql://…; `migrate` needs the owner's, the service its own role's")
     nats_url: str = Field(
@@ -23,11 +26,25 @@ class Config(BaseSettings):
     services_jwks_url: str = Field(default="", description="public keys of the services (https: or file:)")
     service_key: str = Field(default="", description="path of this service's private key (Ed25519, PEM)")
 
+    tls_cert: str = Field(
+        default="",
+        description="path of this process's certificate (PEM, with its chain): its URI SAN spiffe://eridu/<service> "
+        "says who calls, its DNS or IP SANs which hosts it may answer for. With tls_key and tls_ca, all gRPC is mutual "
+        "TLS; with none of the three, plaintext. The server takes new files without a restart, channels to neighbours "
+        "show until a restart what they read at the start",
+    )
+    tls_key: str = Field(default="", description="path of the certificate's private key (PEM, not encrypted)")
+    tls_ca: str = Field(default="", description="path of the authorities (PEM) that sign the certificates of all peers")
+
     identity_address: str = "127.0.0.1:0"
     scheduling_address: str = "127.0.0.1:0"
     production_address: str = "127.0.0.1:0"
     tasks_address: str = "127.0.0.1:0"
 
+    secret_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="identity: key ring for secrets, `id:base64 of 32 bytes`, several with commas; the first one seals",
+    )
     admin_ext_id: str = Field(default="", description="identity: this token subject is a system admin")
     reflection: bool = Field(default=False, description="serve gRPC reflection (not in production)")
     stream_replicas: int = Field(default=1, ge=1, le=5, description="copies of each JetStream stream")
@@ -37,6 +54,15 @@ class Config(BaseSettings):
     max_waiting: int = Field(default=512, ge=0, description="calls that may wait; more are RESOURCE_EXHAUSTED")
     log_format: str = Field(default="json", pattern="^(json|text)$")
     log_level: str = "INFO"
+
+    @model_validator(mode="after")
+    def require_all_of_tls(self) -> Self:
+        """Refuse a half of TLS: it must not be taken for all of it, nor for plaintext."""
+        files = {name: getattr(self, name) for name in ("tls_cert", "tls_key", "tls_ca")}
+        missing = [f"ERIDU_{name.upper()}" for name, path in files.items() if not path]
+        if 0 < len(missing) < len(files):
+            raise ValueError(f"tls_cert, tls_key and tls_ca go together: {' and '.join(missing)} is missing")
+        return self
 
     def address_of(self, service: str) -> str:
         """Where a neighbour listens."""

@@ -59,7 +59,7 @@ class Heard(Generic[M]):
 class Hears(Generic[M]):
     """What a service listens to: the event types of one stream, and the function that takes runs of them."""
 
-    events: dict[str, type[M]]  # subject without `eridu.`: message type
+    events: dict[str, type[M]]  # subject without `eridu.`, or `<service>.>` for all the others: message type
     handle: Callable[[Heard[Any]], Awaitable[None]]
 
 
@@ -82,6 +82,7 @@ class Consumer:
         self.service = service
         self.stream = stream
         self.by_subject = {f"eridu.{subject}": (kind, h) for h in hears for subject, kind in h.events.items()}
+        self.rest = f"eridu.{stream}.>"
         self.stopping = asyncio.Event()
         self.subscription: JetStreamContext.PullSubscription | None = None
 
@@ -97,7 +98,7 @@ class Consumer:
             stream_of(self.stream),
             ConsumerConfig(
                 durable_name=self.service,
-                filter_subjects=sorted(self.by_subject),
+                filter_subjects=[self.rest] if self.rest in self.by_subject else sorted(self.by_subject),
                 deliver_policy=DeliverPolicy.ALL,
                 ack_policy=AckPolicy.EXPLICIT,
                 ack_wait=ACK_WAIT,
@@ -155,10 +156,11 @@ class Consumer:
 
     async def decode(self, msg: Msg) -> Delivery | None:
         """Read a message; one that cannot be read is parked."""
-        if msg.subject not in self.by_subject:  # while replicas of two releases share the consumer: the newer knows it
+        known = self.by_subject.get(msg.subject) or self.by_subject.get(self.rest)
+        if known is None:  # while replicas of two releases share the consumer: the newer knows it
             await self.again(msg, "UNKNOWN_SUBJECT", "no handler for this subject")
             return None
-        kind, hears = self.by_subject[msg.subject]
+        kind, hears = known
         try:
             event = kind.FromString(msg.data)
             event_uid = event.change.event_uid

@@ -194,6 +194,7 @@ def engine(
     made = create_async_engine(
         make_url(config.database_url).set(drivername="postgresql+psycopg"),
         isolation_level=isolation_level,
+        hide_parameters=True,  # an error that is logged in full must not carry what people wrote
         pool_size=size,
         max_overflow=0,
         pool_timeout=5,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from libs.common.errors import Stale
+from libs.common.errors import Refused, Stale
+
+E = TypeVar("E", bound="Entity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,20 @@ class Entity:
     def etag(self) -> str:
         """What callers send back to be refused when somebody was faster."""
         return str(self.version)
+
+    def but(self: E, given: Mapping[str, Any]) -> E:
+        """The same with other values."""
+        return replace(self, **given)
+
+    def delete(self: E, now: datetime) -> E:
+        """Gone, for now."""
+        return replace(self, deleted_at=now)
+
+    def undelete(self: E, noun: str) -> E:
+        """Back again."""
+        if self.deleted_at is None:
+            raise Refused("NOT_DELETED", f"{noun.replace('_', ' ')} {self.uid} is not deleted", uid=self.uid)
+        return replace(self, deleted_at=None)
 
     def expect(self, noun: str, etag: str) -> None:
         """Stale when the caller saw another version than this one; an empty etag asks for no check."""

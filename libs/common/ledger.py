@@ -38,6 +38,7 @@ COLUMNS = (
     "entity_version",
     "studio_uid",
     "client_uid",
+    "platform_uid",
     "old_values",
     "new_values",
     "reason",
@@ -75,6 +76,7 @@ class Entry:
     reason: str = ""
     old: Mapping[str, Any] = field(default_factory=dict)
     new: Mapping[str, Any] = field(default_factory=dict)
+    platform_uid: str = ""
 
 
 async def record(tx: Tx, *entries: Entry) -> None:
@@ -104,6 +106,7 @@ def row_of(tx: Tx, entry: Entry, at: datetime) -> dict[str, Any]:
     change.entity_version = entry.version
     change.studio_uid = entry.studio_uid
     change.client_uid = entry.client_uid
+    change.platform_uid = entry.platform_uid
     change.reason = entry.reason
     change.old_values = json.dumps(entry.old, default=as_json, ensure_ascii=False)
     change.new_values = json.dumps(entry.new, default=as_json, ensure_ascii=False)
@@ -124,6 +127,7 @@ def row_of(tx: Tx, entry: Entry, at: datetime) -> dict[str, Any]:
         "entity_version": entry.version,
         "studio_uid": entry.studio_uid,
         "client_uid": entry.client_uid,
+        "platform_uid": entry.platform_uid,
         "old_values": change.old_values,
         "new_values": change.new_values,
         "reason": entry.reason,
@@ -142,6 +146,7 @@ def entry(
     *,
     studio_uid: str = "",
     client_uid: str = "",
+    platform_uid: str = "",
     reason: str = "",
 ) -> Entry:
     """The ledger entry of an entity that changed from `before` (None for something new) to `after`.
@@ -160,6 +165,7 @@ def entry(
         reason,
         {} if before is None else {name: getattr(before, name) for name in differing},
         {name: getattr(after, name) for name in differing},
+        platform_uid,
     )
 
 

@@ -48,29 +48,29 @@ def time_of(field: Timestamp) -> datetime:
         raise Invalid("TIME_INVALID", "a time is outside the years 1 to 9999") from error
 
 
-def metadata_of(struct: Struct) -> Mapping[str, Any]:
-    """Free JSON from a request: at most 16 KiB, 8 levels, numbers that JSON can write."""
-    look_into(struct.fields.values())
+def metadata_of(struct: Struct, field: str = "metadata") -> Mapping[str, Any]:
+    """Free JSON from a request's field: at most 16 KiB, 8 levels, numbers that JSON can write."""
+    look_into(struct.fields.values(), field)
     values: dict[str, Any] = MessageToDict(struct)
     if len(json.dumps(values, ensure_ascii=False).encode()) > METADATA_BYTES:
-        raise metadata_invalid("is larger than 16 KiB")
+        raise metadata_invalid(field, "is larger than 16 KiB")
     return values
 
 
-def look_into(values: Iterable[Value], level: int = 1) -> None:
+def look_into(values: Iterable[Value], field: str, level: int = 1) -> None:
     """Refuse free JSON that is nested too deeply or has a number that JSON cannot write."""
     if level > METADATA_DEPTH:
-        raise metadata_invalid("is nested too deeply")
+        raise metadata_invalid(field, "is nested too deeply")
     for value in values:
         kind = value.WhichOneof("kind")
         if kind == "number_value" and not math.isfinite(value.number_value):
-            raise metadata_invalid("has a number that JSON cannot write")
+            raise metadata_invalid(field, "has a number that JSON cannot write")
         if kind == "struct_value":
-            look_into(value.struct_value.fields.values(), level + 1)
+            look_into(value.struct_value.fields.values(), field, level + 1)
         elif kind == "list_value":
-            look_into(value.list_value.values, level + 1)
+            look_into(value.list_value.values, field, level + 1)
 
 
-def metadata_invalid(what: str) -> Invalid:
-    """The refusal of a request's metadata."""
-    return Invalid("METADATA_INVALID", f"metadata {what}", [FieldViolation("metadata", what)])
+def metadata_invalid(field: str, what: str) -> Invalid:
+    """The refusal of a request's free JSON."""
+    return Invalid("METADATA_INVALID", f"{field} {what}", [FieldViolation(field, what)])

@@ -79,6 +79,11 @@ def create_books(schema: str) -> None:
         op.execute(text(statement.replace(":", "\\:")))
 
 
+def add_platform_scope(schema: str) -> None:
+    """Second migration of every service: the ledger knows the platform that an entity belongs to."""
+    op.execute(f"ALTER TABLE {schema}.ledger ADD COLUMN platform_uid text NOT NULL DEFAULT ''")
+
+
 def grant(schema: str) -> None:
     """Last step of a migration: the service's role works with its tables, deletes no history, changes no ledger row."""
     role = f"eridu_{schema}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,13 +25,15 @@ from libs.common.relay import Relay
 from libs.common.rpc import interceptors
 from libs.common.rpc.neighbours import Neighbours
 from libs.common.rpc.server import Server
-from libs.common.tokens import Verifier
+from libs.common.tokens import Claims, Verifier
 
 log = logging.getLogger("eridu.process")
 
 # After SIGTERM, in seconds; all in all less than the ten after which a supervisor kills.
 CALLS_GRACE = 5.0  # for calls in hand
 LOOP_GRACE = 1.5  # for events in hand, and again for what is to be published
+# What identity says when somebody's rights are others than before.
+RIGHTS_CHANGED = ("membership.*", "user.*", "*.deleted", "*.undeleted")
 BUS_RETRY = 1.0  # between two attempts to find the bus ready at the start
 
 
@@ -68,19 +71,26 @@ class Process:
         """Listen to another service's stream."""
         self.consumers.append(Consumer(self.db, self.bus, self.service, stream, hears))
 
-    async def ask_identity(self, ext_id: str) -> Principal:
-        """The rights behind a token subject, from identity."""
+    async def ask_identity(self, claims: Claims) -> Principal:
+        """The rights behind a token, from identity."""
         # Asked in this service's own name: the user's rights are the question, not the permission.
         access = AccessServiceStub(self.neighbours.channel("identity"))
-        answer = await self.neighbours.ask(access.GetPrincipal, GetPrincipalRequest(ext_id=ext_id), own_name=True)
-        return Principal(answer.user_uid, answer.system_admin, {role.group_uid: role.role for role in answer.roles})
+        question = GetPrincipalRequest(ext_id=claims.subject, email=claims.email, email_verified=claims.email_verified)
+        answer = await self.neighbours.ask(access.GetPrincipal, question, own_name=True)
+        return Principal(
+            answer.user_uid,
+            answer.system_admin,
+            {role.group_uid: role.role for role in answer.roles},
+            answer.banned,
+            answer.valid_until.ToNanoseconds() / 1e9 if answer.HasField("valid_until") else math.inf,
+        )
 
     async def start(self) -> None:
         """Connect, begin to relay and to listen, then serve."""
         await self.db.ping()
         await self.reach_bus()
-        for subject in ("eridu.identity.membership.*", "eridu.identity.user.*"):
-            await self.bus.overhear(subject, self.principals.forget)
+        for subject in RIGHTS_CHANGED:
+            await self.bus.overhear(f"eridu.identity.{subject}", self.principals.forget)
         self.relaying = [asyncio.create_task(self.relay.run())]
         self.listening = [asyncio.create_task(consumer.run()) for consumer in self.consumers]
         for task in (*self.relaying, *self.listening):
@@ -149,8 +159,13 @@ async def run(process: Process) -> None:
     await process.drain()
 
 
-def main(service: str, compose: Callable[[Config], Process], scripts: Path) -> None:
-    """`python -m services.<service>` serves; with `migrate`, brings the schema up to date as the database's owner."""
+def main(
+    service: str, compose: Callable[[Config], Process], scripts: Path, **errands: Callable[[Config], Awaitable[None]]
+) -> None:
+    """`python -m services.<service>` serves; with `migrate`, brings the schema up to date as the database's owner.
+
+    With the name of one of the service's errands it runs that, and ends.
+    """
     config = Config()  # type: ignore[call-arg]  # from the environment
     logs.set_up(config.log_format, config.log_level)
     if sys.argv[1:] == ["migrate"]:
@@ -158,7 +173,15 @@ def main(service: str, compose: Callable[[Config], Process], scripts: Path) -> N
 
         migrations.upgrade(config.database_url, service, scripts)
         return
+    if sys.argv[1:] and sys.argv[1] in errands:
+        asyncio.run(run_errand(errands[sys.argv[1]], config))
+        return
     asyncio.run(serve(compose, config))
+
+
+async def run_errand(errand: Callable[[Config], Awaitable[None]], config: Config) -> None:
+    """Something that a service does once, at a person's word."""
+    await errand(config)
 
 
 async def serve(compose: Callable[[Config], Process], config: Config) -> None:

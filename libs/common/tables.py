@@ -115,6 +115,11 @@ def values_of(table: Table, entity: Entity) -> dict[str, Any]:
     return {f.name: getattr(entity, f.name) for f in fields(entity) if f.name in table.c}
 
 
+def part_of(column: Column[Any], text: str) -> ColumnElement[bool]:
+    """Whether a text column has this in it, in whatever case; nothing in the text is a wildcard."""
+    return column.icontains(text, autoescape=True)
+
+
 async def insert_one(tx: Tx, table: Table, entity: Entity, **more: Any) -> None:
     """Insert an entity; `more` are columns that the domain does not know (internal keys)."""
     await tx.execute(insert(table).values(**values_of(table, entity), **more))
@@ -137,9 +142,13 @@ async def save_one(tx: Tx, table: Table, noun: str, before: E, after: E, now: da
     return saved
 
 
-async def load_one(reader: Reader, table: Table, kind: type[E], noun: str, uid: str, lock: bool = False) -> E:
-    """A living entity by uid, locked for a change if wanted; NotFound when there is none."""
-    query = columns_of(table, kind).where(table.c.uid == uid, living(table))
+async def load_one(
+    reader: Reader, table: Table, kind: type[E], noun: str, uid: str, lock: bool = False, deleted: bool = False
+) -> E:
+    """An entity by uid, a living one or also a deleted one, locked for a change if wanted; NotFound without."""
+    query = columns_of(table, kind).where(table.c.uid == uid)
+    if not deleted:
+        query = query.where(living(table))
     row = (await reader.execute(query.with_for_update() if lock else query)).one_or_none()
     if row is None:
         raise NotFound.of(noun, uid)

@@ -28,6 +28,7 @@ REFETCH = 30.0  # seconds between two fetches of a key set at the least
 RETRY = 1.0  # seconds between them as long as no key is known
 LARGEST_SET = 1024**2  # bytes
 LONGEST = 8 * 1024  # bytes of a token
+LONGEST_EMAIL = 254
 REMEMBERED = 4096  # verified tokens kept until they expire
 
 
@@ -38,6 +39,8 @@ class Claims:
     subject: str
     expires: float
     service: bool = False
+    email: str = ""
+    email_verified: bool = False
 
 
 class KeySet:
@@ -124,7 +127,15 @@ class Verifier:
         subject = claims["sub"]
         if not isinstance(subject, str) or not 0 < len(subject) <= 128 or (service and subject != kid):
             raise unauthenticated()
-        return Claims(subject.removeprefix("service:") if service else subject, float(claims["exp"]), service)
+        if service:
+            return Claims(subject.removeprefix("service:"), float(claims["exp"]), service=True)
+        email = claims.get("email")
+        return Claims(
+            subject,
+            float(claims["exp"]),
+            email=email if isinstance(email, str) and len(email) <= LONGEST_EMAIL else "",
+            email_verified=claims.get("email_verified") is True,
+        )
 
 
 class ServiceToken:

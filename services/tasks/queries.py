@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from libs.common.access import Caller
 from libs.common.db import Database
+from libs.common.errors import NotFound
 from libs.common.pages import Page, PageQuery
 from services.tasks.domain.show import SHOW
 from services.tasks.domain.task import TASK, Gate, Task, TaskStatus, TaskType
@@ -69,6 +70,6 @@ async def check_gate(db: Database, caller: Caller, show_uid: str, confirmation: 
         gate = await tasks.find_gate(reader, show_uid, confirmation, phase, MOST_OPEN)
     if gate.studio_uid:
         caller.require(SHOW, show_uid, gate.studio_uid)
-    else:
-        caller.visible()  # nothing was heard of the show: no tasks to hide, and none made is the answer for everybody
+    elif not caller.visible().everything:  # nothing was heard of the show, so nobody can be said to be of its studio
+        raise NotFound.of(SHOW, show_uid)
     return gate

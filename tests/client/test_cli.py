@@ -23,15 +23,15 @@ run = CliRunner().invoke
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A root of the local stack of this test's own, where nothing runs."""
-    for function in (local.where, local.token):
-        monkeypatch.setattr(function, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(local.where, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(local.token, "__defaults__", (tmp_path, ""))
     monkeypatch.delenv("ERIDU_NATS_URL", raising=False)
     return tmp_path
 
 
 async def test_a_printed_token_is_good_for_the_services(root: Path):
     keys.ensure_keys(root / "keys", SERVICES)
-    said = run(app, ["token", "ada@example.org"])
+    said = run(app, ["token", "--user", "ada@example.org"])
     assert said.exit_code == 0
     config = Config(database_url="", jwks_url=(root / "keys" / "issuer.jwks.json").as_uri())
     claims = await Verifier(config).verify(said.stdout.strip())
@@ -39,7 +39,7 @@ async def test_a_printed_token_is_good_for_the_services(root: Path):
 
 
 def test_a_token_before_the_first_start_is_refused_in_words(root: Path):
-    said = run(app, ["token", "ada@example.org"])
+    said = run(app, ["token", "--user", "ada@example.org"])
     assert (said.exit_code, said.stdout) == (1, "")
     assert "make up" in said.stderr
 

@@ -61,11 +61,11 @@ async def test_a_refusal_is_raised_as_the_service_raised_it(admin: Eridu):
 
 async def test_a_bad_request_names_its_fields(admin: Eridu):
     with pytest.raises(Invalid) as bad:
-        await admin.users.CreateUser(CreateUserRequest(ext_id="x", email="no address", name="X\0"))
+        await admin.users.CreateUser(CreateUserRequest(email="no address", name="X\0"))
     assert "name" in {violation.field for violation in bad.value.violations}
     with pytest.raises(Invalid) as bad:
-        await admin.users.CreateUser(CreateUserRequest(ext_id="", email="no address", name="X"))
-    assert {violation.field for violation in bad.value.violations} == {"ext_id", "email"}
+        await admin.users.CreateUser(CreateUserRequest(email="no address", name=""))
+    assert {violation.field for violation in bad.value.violations} == {"name", "email"}
 
 
 async def test_a_wrong_token_and_too_little_right_are_refused(suite: Suite, admin: Eridu):

@@ -82,18 +82,25 @@ async def test_what_is_put_off_comes_again(suite: Suite):
     assert again.msg.metadata.num_delivered == 2
 
 
+async def heard_until(events: Subscription, name: str) -> list[str]:
+    """The names of the clients that are heard of, up to this one."""
+    seen: list[str] = []
+    async with asyncio.timeout(30):
+        async for event in events:
+            seen.append(event.payload.client.name)
+            await event.ack()
+            if seen[-1] == name:
+                break
+    return seen
+
+
 async def test_without_a_name_only_what_comes_from_now_on_is_heard_and_no_place_is_kept(suite: Suite):
-    before = await make_client(suite)
+    async with subscribe(suite.nats_url, CREATED) as earlier:
+        before = await make_client(suite)
+        await heard_until(earlier, before)
     async with subscribe(suite.nats_url, CREATED) as events:
         after = await make_client(suite)
-        seen = []
-        async with asyncio.timeout(30):
-            async for event in events:
-                seen.append(event.payload.client.name)
-                await event.ack()
-                if seen[-1] == after:
-                    break
-    assert before not in seen
+        assert before not in await heard_until(events, after)
     client = await nats.connect(suite.nats_url)
     consumers = await client.jetstream().consumers_info(stream_of("identity"))
     await client.close()

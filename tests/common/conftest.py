@@ -19,7 +19,8 @@ from libs.common.access import Principal
 from libs.common.bus import Bus
 from libs.common.db import Database
 from libs.common.process import Process
-from services.identity import store
+from libs.common.tokens import Claims
+from services.identity.store import tables
 from tests.conftest import DATABASE, ROOT
 from tests.support.suite import Suite, call
 
@@ -40,7 +41,7 @@ def house(worker: str, own_nats: Nats) -> Suite:
 
 @pytest.fixture
 async def db(house: Suite) -> AsyncIterator[Database]:
-    database = Database(house.config("identity"), "identity", store.REFUSALS)
+    database = Database(house.config("identity"), "identity", tables.REFUSALS)
     yield database
     await database.close()
 
@@ -97,10 +98,10 @@ def serve(house: Suite) -> Serve:
 
     @asynccontextmanager
     async def serving(*servicers: tuple[Callable[[Any, Any], None], object], **settings: Any) -> AsyncIterator[Served]:
-        async def lookup(ext_id: str) -> Principal:
-            return Principal(f"user_{ext_id}", system_admin=True)
+        async def lookup(claims: Claims) -> Principal:
+            return Principal(f"user_{claims.subject}", system_admin=True)
 
-        process = Process(house.config("identity", **settings), "identity", store.REFUSALS, lookup)
+        process = Process(house.config("identity", **settings), "identity", tables.REFUSALS, lookup)
         for register, servicer in servicers:
             process.server.add(register, servicer)
         port = await process.server.start()

@@ -19,8 +19,9 @@ from libs.common.consumers import Consumer, Heard, Hears
 from libs.common.db import Database
 from libs.common.errors import Overloaded, Refused, Unavailable
 from libs.common.tables import values_of
-from services.identity import store
-from services.identity.domain import PLATFORM, Platform, fresh
+from services.identity.domain.group import Platform
+from services.identity.domain.nouns import PLATFORM, fresh
+from services.identity.store import tables
 from tests.support.suite import Suite, until
 
 
@@ -49,7 +50,7 @@ class Ear:
             for event in heard.events
         ]
         async with self.db.begin(heard.caller) as tx:
-            await tx.execute(insert(store.platform), [values_of(store.platform, entity) for entity in made])
+            await tx.execute(insert(tables.platform), [values_of(tables.platform, entity) for entity in made])
             entries = [ledger.entry("identity.platform.created", PlatformCreated(), None, one) for one in made]
             await ledger.record(tx, *entries)
 

@@ -16,8 +16,11 @@ from libs.common.clock import now
 from libs.common.db import Database, Tx
 from libs.common.errors import AlreadyExists
 from libs.common.ledger import Entry
-from services.identity import commands, store
-from services.identity.domain import PLATFORM, Platform, fresh
+from services.identity.commands import groups as commands
+from services.identity.domain.group import Platform
+from services.identity.domain.nouns import PLATFORM, fresh
+from services.identity.store import groups as store
+from services.identity.store import tables
 
 
 def platform() -> Platform:
@@ -30,7 +33,7 @@ def created(entity: Platform, **more: Any) -> Entry:
 
 async def create(db: Database, caller: Caller, entity: Platform, **more: Any) -> None:
     async with db.begin(caller) as tx:
-        await store.insert(tx, store.platform, entity)
+        await store.insert_group(tx, PLATFORM, entity)
         await ledger.record(tx, created(entity, **more))
 
 
@@ -51,7 +54,7 @@ async def test_a_change_without_its_ledger_row_does_not_commit(db: Database):
     entity = platform()
     with pytest.raises(RuntimeError, match="ledger"):
         async with db.begin(Caller.system("identity")) as tx:
-            await store.insert(tx, store.platform, entity)
+            await store.insert_group(tx, PLATFORM, entity)
     assert await names(db, entity) == []
 
 
@@ -77,7 +80,7 @@ async def test_a_savepoint_that_is_undone_takes_its_ledger_row_along(db: Databas
 
     async def change() -> None:
         async with db.begin(Caller.system("identity")) as tx:
-            await store.insert(tx, store.platform, entity)
+            await store.insert_group(tx, PLATFORM, entity)
             with pytest.raises(ValueError, match="undo"):
                 await attempt_in_vain(tx)
 
@@ -87,13 +90,13 @@ async def test_a_savepoint_that_is_undone_takes_its_ledger_row_along(db: Databas
 
 
 async def test_a_savepoint_survives_what_a_constraint_refuses(db: Database):
-    first = await commands.create_platform(db, Caller.system("identity"), now, name=uids.new("name"), metadata={})
+    first = await commands.create_group(db, Caller.system("identity"), now, PLATFORM, {"name": uids.new("name")})
     second = platform()
     async with db.begin(Caller.system("identity")) as tx:
         with pytest.raises(AlreadyExists):
             async with tx.attempt():
-                await store.insert(tx, store.platform, Platform(**fresh(PLATFORM, now()), name=first.name))
-        await store.insert(tx, store.platform, second)
+                await store.insert_group(tx, PLATFORM, Platform(**fresh(PLATFORM, now()), name=first.name))
+        await store.insert_group(tx, PLATFORM, second)
         await ledger.record(tx, created(second))
     assert await names(db, second) == [second.name]
 
@@ -119,7 +122,7 @@ async def test_the_service_itself_cannot_change_history(db: Database, sql: str):
 async def test_a_reading_connection_cannot_write(db: Database):
     with pytest.raises(DBAPIError) as refused:
         async with db.read() as reader:
-            await reader.execute(update(store.platform).values(name="x"))
+            await reader.execute(update(tables.platform).values(name="x"))
     assert getattr(refused.value.orig, "sqlstate", "") == "25006"
 
 

@@ -17,7 +17,9 @@ from libs.common.clock import now
 from libs.common.db import Database
 from libs.common.errors import Refused
 from libs.common.rpc.call import caller, current
-from services.identity import commands, convert
+from services.identity import convert
+from services.identity.commands import groups as commands
+from services.identity.domain.nouns import PLATFORM
 from tests.common.conftest import Partial, Serve
 from tests.support.suite import Suite, refused, request_id, until
 
@@ -35,12 +37,12 @@ class Platforms(Partial):
     async def CreatePlatform(self, request: Any, context: Any) -> Any:
         self.begun += 1
         assert self.db is not None
-        made = await commands.create_platform(self.db, caller(), now, name=request.name, metadata={})
+        made = await commands.create_group(self.db, caller(), now, PLATFORM, {"name": request.name})
         await self.gate.wait()
         if self.error:
             raise self.error
         assert current.get().request == request
-        return convert.platform(made)
+        return convert.group(made)
 
 
 async def count(db: Database, name: str) -> int:
@@ -178,7 +180,7 @@ class Bookings(Partial):
     async def ReleaseShow(self, request: Any, context: Any) -> ShowBooking:
         assert self.db is not None
         name = f"{request.show_uid} {caller().on_behalf_of}"
-        made = await commands.create_platform(self.db, caller(), now, name=name, metadata={})
+        made = await commands.create_group(self.db, caller(), now, PLATFORM, {"name": name})
         return ShowBooking(show_uid=made.name)
 
 

@@ -14,6 +14,6 @@ async def test_a_request_id_replays_its_answer(suite: Suite):
     b = await suite.caller()(CreateUserRequest(ext_id="a", email="a@b.cd", name="A", request_id=rid))
     assert a == b
     c = await refused(suite.caller()(CreateUserRequest(ext_id="a", email="a@b.cd", name="A", request_id=request_id())))
-    assert (c.code, c.reason) == (grpc.StatusCode.ALREADY_EXISTS, "EXT_ID_TAKEN")
+    assert (c.code, c.reason) == (grpc.StatusCode.ALREADY_EXISTS, "EMAIL_TAKEN")
     d = await refused(suite.caller()(CreateUserRequest(ext_id="a", email="a", name="A\0")))
     assert (d.reason, list(d.fields)) == ("REQUEST_INVALID", ["name"])

@@ -48,8 +48,8 @@ def request_of(method: Any) -> DescriptorProto:
 
 
 def mutates(method: Any) -> bool:
-    """Whether an RPC changes something."""
-    return bool(method.options.idempotency_level != MethodOptions.NO_SIDE_EFFECTS)
+    """Whether an RPC changes something, and again when it is repeated."""
+    return bool(method.options.idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN)
 
 
 def commented(file: Any) -> set[tuple[int, ...]]:
@@ -106,7 +106,7 @@ def test_members_are_named_with_group_and_role_and_only_they():
         assert all(grant.group and grant.min_role for grant in access.any_of), name
 
 
-def test_every_change_takes_a_request_id():
+def test_every_change_takes_a_request_id_unless_it_may_be_repeated_as_it_is():
     without = [
         name
         for name, method in methods()

@@ -106,11 +106,11 @@ class House:
             assert one.message.split()[:-1] == other.message.split()[:-1]
 
 
-async def build_house(suite: Called, time_zone: str = "UTC", **studio: Any) -> House:
-    """A fresh house."""
+async def build_house(suite: Called, time_zone: str = "UTC", marker: str = "", **studio: Any) -> House:
+    """A fresh house; all that is in it has the marker in its name."""
     root = suite.caller()
-    made = await root(CreateStudioRequest(name=unique("studio"), time_zone=time_zone, **studio))
-    client = await root(CreateClientRequest(name=unique("client")))
+    made = await root(CreateStudioRequest(name=unique(f"{marker}studio"), time_zone=time_zone, **studio))
+    client = await root(CreateClientRequest(name=unique(f"{marker}client")))
     people: dict[str, Any] = {}
     callers: dict[str, Any] = {}
     for role, group, least in (
@@ -120,7 +120,8 @@ async def build_house(suite: Called, time_zone: str = "UTC", **studio: Any) -> H
         ("stranger", "", access_pb2.ROLE_MEMBER),
     ):
         ext_id = uuid.uuid4().hex
-        people[role] = await root(CreateUserRequest(ext_id=ext_id, email=f"{ext_id}@example.org", name=role))
+        email = f"{ext_id}@example.org"
+        people[role] = await root(CreateUserRequest(ext_id=ext_id, email=email, name=f"{marker}{role}"))
         if group:
             await root(GrantMembershipRequest(user_uid=people[role].uid, group_uid=group, role=least))
         callers[role] = suite.caller(ext_id)

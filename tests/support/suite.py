@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import pkgutil
+import base64
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 from google.rpc import error_details_pb2, status_pb2
+from pydantic import SecretStr
 
 from deploy.local import keys, postgres
 from libs.common import migrations
 from libs.common.config import Config
 from libs.common.process import Process
+from libs.common.rpc import catalog
 from libs.common.rpc.status import DETAILS
 
 SERVICES = ("identity", "scheduling", "production", "tasks")
 ADMIN = "root@eridu.local"
+SECRET_KEYS = f"test:{base64.b64encode(bytes(32)).decode()}"
 PASSWORDS = dict.fromkeys(SERVICES, "test")
 
 T = TypeVar("T")
@@ -57,6 +60,7 @@ class Suite:
             services_jwks_url=f"file://{self.keys}/services.jwks.json",
             service_key=str(self.keys / f"{service}.pem"),
             admin_ext_id=ADMIN,
+            secret_keys=SecretStr(SECRET_KEYS if service == "identity" else ""),
             **{"reflection": True, "pool_size": 5, "log_level": "WARNING", **addresses, **more},
         )
 
@@ -143,14 +147,7 @@ async def call(
 @cache
 def method_of(request: Descriptor) -> MethodDescriptor:
     """The one RPC that takes this request."""
-    package = request.file.package
-    for module in pkgutil.iter_modules(import_module(package).__path__):
-        if module.name.endswith("_service_pb2"):
-            for service in import_module(f"{package}.{module.name}").DESCRIPTOR.services_by_name.values():
-                for method in service.methods:
-                    if method.input_type.full_name == request.full_name:
-                        return cast(MethodDescriptor, method)
-    raise LookupError(f"no RPC takes {request.full_name}")
+    return next(one for one in catalog.methods().values() if one.input_type.full_name == request.full_name)
 
 
 class Refusal:

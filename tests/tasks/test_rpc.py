@@ -230,8 +230,11 @@ async def test_tasks_are_generated_on_request_and_only_what_is_missing(house: Ho
 
 
 async def test_tasks_are_generated_for_confirmed_shows_that_are_known(house: House, production: Production):
-    refusal = await refused(house.manager(GenerateTasksRequest(show_uid=uids.new("show"))))
+    unknown = GenerateTasksRequest(show_uid=uids.new("show"))
+    refusal = await refused(house.root(unknown))
     assert (refusal.code, refusal.reason) == (UNAVAILABLE, "SHOW_NOT_SEEN")
+    refusal = await refused(house.manager(unknown))
+    assert (refusal.code, refusal.reason) == (NOT_FOUND, "SHOW_NOT_FOUND")
     for show in (a_show(house, status=DRAFT, confirmation=0), a_show(house, status=CANCELLED)):
         await production.say("updated", show, 2)
         refusal = await refused(house.manager(GenerateTasksRequest(show_uid=show.uid)))
@@ -257,11 +260,12 @@ async def test_the_gate_holds_a_show_while_required_tasks_of_the_phase_are_open(
         answer: CheckGateResponse = await who(request)
         return answer
 
-    everybody = (suite.service("production"), house.member, house.manager, house.root)
-    for who in everybody:
+    for who in (suite.service("production"), house.root):
         assert (await gate(PRE_PRODUCTION, who)).state == GATE_STATE_NOT_GENERATED
+    for who in (house.member, house.manager):  # nothing was heard of it: it might be anybody's
+        assert (await refused(gate(PRE_PRODUCTION, who))).reason == "SHOW_NOT_FOUND"
     await production.say("confirmed", show, 2)
-    for who in everybody:
+    for who in (suite.service("production"), house.member, house.manager, house.root):
         answer = await gate(PRE_PRODUCTION, who)
         assert answer.state == GATE_STATE_OPEN_TASKS
         assert [task.title for task in answer.open_tasks] == ["Early", "Late"]

@@ -24,7 +24,8 @@ from libs.common.once import Replayed, RequestOnce
 from libs.common.principals import Principals
 from libs.common.rpc.call import Call
 from libs.common.rpc.status import is_conflict
-from libs.common.tokens import Verifier, unauthenticated
+from libs.common.rpc.tls import service_of
+from libs.common.tokens import Claims, Verifier, unauthenticated
 
 Proceed = Callable[[Call], Awaitable[bytes]]
 Interceptor = Callable[[Call, Proceed], Awaitable[bytes]]
@@ -76,22 +77,31 @@ def admit(config: Config) -> Interceptor:
 
 
 def authenticate(verifier: Verifier, principals: Principals) -> Interceptor:
-    """Find out who calls: a user by token, a service by token, or a service that passes a user's token on."""
+    """Find out who calls: a user by token, a service by certificate or token, or a service that acts for a user."""
 
     async def know(call: Call, proceed: Proceed) -> bytes:
-        claims = await verifier.verify(bearer(call, "authorization"))
-        user = claims
-        if claims.service:
-            call.caller.service = claims.subject
-            if "eridu-user-authorization" not in call.metadata:
-                return await proceed(call)
-            user = await verifier.verify(bearer(call, "eridu-user-authorization"))
-            if user.service:
-                raise unauthenticated()
-            call.user_token = bearer(call, "eridu-user-authorization")
-        else:
-            call.user_token = bearer(call, "authorization")
-        call.caller.principal = await principals.of(user.subject)
+        service = service_of(call.context)
+        user: Claims | None = None
+        key = "authorization"
+        if key in call.metadata or not service:
+            claims = await verifier.verify(bearer(call, key))
+            if not claims.service:
+                user = claims
+            elif service in ("", claims.subject):
+                service = claims.subject
+            else:
+                raise unauthenticated()  # the certificate names another service
+        call.caller.service = service
+        if service and "eridu-user-authorization" in call.metadata:
+            key = "eridu-user-authorization"
+            other = await verifier.verify(bearer(call, key))
+            if user or other.service:
+                raise unauthenticated()  # for one user at a time
+            user = other
+        if user is None:
+            return await proceed(call)
+        call.user_token = bearer(call, key)
+        call.caller.principal = await principals.of(user)
         return await proceed(call)
 
     return know

@@ -1,7 +1,8 @@
 """The neighbours: one channel to each service that this one asks, and one way to ask.
 
 A question carries this service's token, the token of the user it is asked for, the trace and what is left of the
-deadline. A refusal comes back as the refusal that the neighbour raised.
+deadline; with TLS, its channel shows this service's certificate too. A refusal comes back as the refusal that the
+neighbour raised.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import grpc
 from google.protobuf.message import Message
 
 from libs.common.config import Config
+from libs.common.rpc import tls
 from libs.common.rpc.call import current
 from libs.common.rpc.status import from_error
 from libs.common.tokens import ServiceToken
@@ -66,7 +68,12 @@ class Neighbours:
     def channel(self, service: str) -> grpc.aio.Channel:
         """The channel to a service."""
         if service not in self.channels:
-            self.channels[service] = grpc.aio.insecure_channel(self.config.address_of(service), options=OPTIONS)
+            address = self.config.address_of(service)
+            if self.config.tls_cert:
+                credentials = tls.channel_credentials(self.config)
+                self.channels[service] = grpc.aio.secure_channel(address, credentials, options=OPTIONS)
+            else:
+                self.channels[service] = grpc.aio.insecure_channel(address, options=OPTIONS)
         return self.channels[service]
 
     async def ask(

@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from libs.common.config import Config
 from libs.common.errors import DomainError
-from libs.common.rpc import status
+from libs.common.rpc import status, tls
 from libs.common.rpc.call import Call, Method, current
 from libs.common.rpc.interceptors import Interceptor, Proceed
 
@@ -131,7 +131,10 @@ class Server:
                 reflection.SERVICE_NAME,
             )
             reflection.enable_server_reflection(names, self.server)
-        self.port = self.server.add_insecure_port(self.config.listen)
+        if self.config.tls_cert:
+            self.port = self.server.add_secure_port(self.config.listen, tls.server_credentials(self.config))
+        else:
+            self.port = self.server.add_insecure_port(self.config.listen)
         await self.server.start()
         await self.say(health_pb2.HealthCheckResponse.SERVING)
         return self.port

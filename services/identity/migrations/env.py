@@ -1,4 +1,4 @@
 from libs.common.migrations import run_environment
-from services.identity.store import METADATA
+from services.identity.store.tables import METADATA
 
 run_environment(METADATA)

@@ -17,6 +17,7 @@ from libs.common import ledger
 from libs.common.access import Caller
 from libs.common.clock import Clock
 from libs.common.db import Database, Tx
+from libs.common.errors import NotFound
 from libs.common.ledger import Entry
 from services.tasks import convert
 from services.tasks.domain.show import SHOW, KnownShow, newest, show_not_seen
@@ -66,7 +67,7 @@ async def generate_tasks(db: Database, caller: Caller, clock: Clock, show_uid: s
     async with db.begin(caller) as tx:
         show = await show_store.find_show(tx, show_uid, lock=True)
         if show is None:
-            raise show_not_seen(show_uid)
+            raise show_not_seen(show_uid) if caller.visible().everything else NotFound.of(SHOW, show_uid)
         caller.require(SHOW, show_uid, show.studio_uid)
         show.require_confirmed()
         made, generated = await generate(tx, {show: show.all_targets()}, clock())

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x65ridu/common/v1/change.proto\x12\x0f\x65ridu.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb3\x02\n\x06\x43hange\x12\x11\n\tevent_uid\x18\x01 \x01(\t\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x07 \x01(\t\x12\x12\n\nentity_uid\x18\x08 \x01(\t\x12\x16\n\x0e\x65ntity_version\x18\t \x01(\x03\x12\x12\n\nstudio_uid\x18\n \x01(\t\x12\x12\n\nclient_uid\x18\x0b \x01(\t\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x12\n\nold_values\x18\r \x01(\t\x12\x12\n\nnew_values\x18\x0e \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x65ridu/common/v1/change.proto\x12\x0f\x65ridu.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x02\n\x06\x43hange\x12\x11\n\tevent_uid\x18\x01 \x01(\t\x12/\n\x0boccurred_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12\x14\n\x0con_behalf_of\x18\x04 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\t\x12\x10\n\x08trace_id\x18\x06 \x01(\t\x12\x0e\n\x06\x61\x63tion\x18\x07 \x01(\t\x12\x12\n\nentity_uid\x18\x08 \x01(\t\x12\x16\n\x0e\x65ntity_version\x18\t \x01(\x03\x12\x12\n\nstudio_uid\x18\n \x01(\t\x12\x12\n\nclient_uid\x18\x0b \x01(\t\x12\x0e\n\x06reason\x18\x0c \x01(\t\x12\x12\n\nold_values\x18\r \x01(\t\x12\x12\n\nnew_values\x18\x0e \x01(\t\x12\x14\n\x0cplatform_uid\x18\x0f \x01(\t\"4\n\tAuditPart\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Changeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'eridu.common.v1.change_pb2'
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CHANGE']._serialized_start=83
-  _globals['_CHANGE']._serialized_end=390
+  _globals['_CHANGE']._serialized_end=412
+  _globals['_AUDITPART']._serialized_start=414
+  _globals['_AUDITPART']._serialized_end=466
 # @@protoc_insertion_point(module_scope)

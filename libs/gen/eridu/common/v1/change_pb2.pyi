@@ -37,6 +37,7 @@ class Change(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     OLD_VALUES_FIELD_NUMBER: _builtins.int
     NEW_VALUES_FIELD_NUMBER: _builtins.int
+    PLATFORM_UID_FIELD_NUMBER: _builtins.int
     event_uid: _builtins.str
     """The event's own uid (UUIDv7), also the NATS message id: the same change always carries the same one."""
     actor: _builtins.str
@@ -63,6 +64,8 @@ class Change(_message.Message):
     """The changed fields before the change: a JSON object, `{}` for something new."""
     new_values: _builtins.str
     """The changed fields after the change: a JSON object."""
+    platform_uid: _builtins.str
+    """The platform that the entity belongs to, when it belongs to one."""
     @_builtins.property
     def occurred_at(self) -> _timestamp_pb2.Timestamp:
         """When the change was made (UTC)."""
@@ -84,11 +87,36 @@ class Change(_message.Message):
         reason: _builtins.str = ...,
         old_values: _builtins.str = ...,
         new_values: _builtins.str = ...,
+        platform_uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["occurred_at", b"occurred_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "client_uid", b"client_uid", "entity_uid", b"entity_uid", "entity_version", b"entity_version", "event_uid", b"event_uid", "new_values", b"new_values", "occurred_at", b"occurred_at", "old_values", b"old_values", "on_behalf_of", b"on_behalf_of", "reason", b"reason", "request_id", b"request_id", "studio_uid", b"studio_uid", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "client_uid", b"client_uid", "entity_uid", b"entity_uid", "entity_version", b"entity_version", "event_uid", b"event_uid", "new_values", b"new_values", "occurred_at", b"occurred_at", "old_values", b"old_values", "on_behalf_of", b"on_behalf_of", "platform_uid", b"platform_uid", "reason", b"reason", "request_id", b"request_id", "studio_uid", b"studio_uid", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Change: _TypeAlias = Change  # noqa: Y015
+
+@_typing.final
+class AuditPart(_message.Message):
+    """What every event begins with, whatever else it carries: read it as this to follow everything that happens."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> Global___Change:
+        """Who did what, when and why."""
+
+    def __init__(
+        self,
+        *,
+        change: Global___Change | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditPart: _TypeAlias = AuditPart  # noqa: Y015

@@ -24,25 +24,52 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from eridu.common.v1 import access_pb2 as eridu_dot_common_dot_v1_dot_access__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&eridu/identity/v1/access_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\"1\n\x13GetPrincipalRequest\x12\x1a\n\x06\x65xt_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\"`\n\tPrincipal\x12\x10\n\x08user_uid\x18\x01 \x01(\t\x12\x14\n\x0csystem_admin\x18\x02 \x01(\x08\x12+\n\x05roles\x18\x03 \x03(\x0b\x32\x1c.eridu.identity.v1.GroupRole\"C\n\tGroupRole\x12\x11\n\tgroup_uid\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.eridu.common.v1.Role2\x99\x01\n\rAccessService\x12\x87\x01\n\x0cGetPrincipal\x12&.eridu.identity.v1.GetPrincipalRequest\x1a\x1c.eridu.identity.v1.Principal\"1\x90\x02\x01\x8a\xb5\x18*\x08\x04\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x1a\x07gatewayb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&eridu/identity/v1/access_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"V\n\x12\x43heckAccessRequest\x12@\n\tquestions\x18\x01 \x03(\x0b\x32!.eridu.identity.v1.AccessQuestionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\"\xc7\x02\n\x0e\x41\x63\x63\x65ssQuestion\x12\x39\n\x08user_uid\x18\x01 \x01(\tB\'\xbaH$r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\xd8\x01\x01\x12\x18\n\x06method\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x31\n\x08min_role\x18\x03 \x01(\x0e\x32\x15.eridu.common.v1.RoleB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12O\n\ngroup_uids\x18\x04 \x03(\tB;\xbaH8\x92\x01\x35\x10\n\"1r/2-^(client|studio|plat)_[0-9a-hjkmnp-tv-z]{26}$:\\\xbaHY\x1aW\n\x0bquestion.of\x12\x1bname a method or a min_role\x1a+(this.method != \'\') != (this.min_role != 0)\"G\n\x13\x43heckAccessResponse\x12\x30\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1f.eridu.identity.v1.AccessAnswer\"P\n\x0c\x41\x63\x63\x65ssAnswer\x12\x0f\n\x07\x61llowed\x18\x01 \x01(\x08\x12/\n\x06reason\x18\x02 \x01(\x0e\x32\x1f.eridu.identity.v1.AccessReason\"b\n\x13GetPrincipalRequest\x12\x1a\n\x06\x65xt_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x17\n\x05\x65mail\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x16\n\x0e\x65mail_verified\x18\x03 \x01(\x08\"\xa1\x01\n\tPrincipal\x12\x10\n\x08user_uid\x18\x01 \x01(\t\x12\x14\n\x0csystem_admin\x18\x02 \x01(\x08\x12+\n\x05roles\x18\x03 \x03(\x0b\x32\x1c.eridu.identity.v1.GroupRole\x12\x0e\n\x06\x62\x61nned\x18\x04 \x01(\x08\x12/\n\x0bvalid_until\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"C\n\tGroupRole\x12\x11\n\tgroup_uid\x18\x01 \x01(\t\x12#\n\x04role\x18\x02 \x01(\x0e\x32\x15.eridu.common.v1.Role*\xe5\x02\n\x0c\x41\x63\x63\x65ssReason\x12\x1d\n\x19\x41\x43\x43\x45SS_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x43\x43\x45SS_REASON_ROLE\x10\x01\x12\x1e\n\x1a\x41\x43\x43\x45SS_REASON_SYSTEM_ADMIN\x10\x02\x12\x1b\n\x17\x41\x43\x43\x45SS_REASON_SIGNED_IN\x10\x03\x12\x1e\n\x1a\x41\x43\x43\x45SS_REASON_ROLE_TOO_LOW\x10\x04\x12\x19\n\x15\x41\x43\x43\x45SS_REASON_NO_ROLE\x10\x05\x12$\n ACCESS_REASON_SYSTEM_ADMINS_ONLY\x10\x06\x12\x1f\n\x1b\x41\x43\x43\x45SS_REASON_SERVICES_ONLY\x10\x07\x12\x1d\n\x19\x41\x43\x43\x45SS_REASON_USER_BANNED\x10\x08\x12\x1e\n\x1a\x41\x43\x43\x45SS_REASON_USER_UNKNOWN\x10\t\x12 \n\x1c\x41\x43\x43\x45SS_REASON_METHOD_UNKNOWN\x10\n2\xab\x02\n\rAccessService\x12\x8f\x01\n\x0b\x43heckAccess\x12%.eridu.identity.v1.CheckAccessRequest\x1a&.eridu.identity.v1.CheckAccessResponse\"1\x90\x02\x01\x8a\xb5\x18*\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x1a\x07gateway\x12\x87\x01\n\x0cGetPrincipal\x12&.eridu.identity.v1.GetPrincipalRequest\x1a\x1c.eridu.identity.v1.Principal\"1\x90\x02\x02\x8a\xb5\x18*\x08\x04\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x1a\x07gatewayb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'eridu.identity.v1.access_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_CHECKACCESSREQUEST'].fields_by_name['questions']._loaded_options = None
+  _globals['_CHECKACCESSREQUEST'].fields_by_name['questions']._serialized_options = b'\272H\007\222\001\004\010\001\020d'
+  _globals['_ACCESSQUESTION'].fields_by_name['user_uid']._loaded_options = None
+  _globals['_ACCESSQUESTION'].fields_by_name['user_uid']._serialized_options = b'\272H$r\0372\035^user_[0-9a-hjkmnp-tv-z]{26}$\330\001\001'
+  _globals['_ACCESSQUESTION'].fields_by_name['method']._loaded_options = None
+  _globals['_ACCESSQUESTION'].fields_by_name['method']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_ACCESSQUESTION'].fields_by_name['min_role']._loaded_options = None
+  _globals['_ACCESSQUESTION'].fields_by_name['min_role']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_ACCESSQUESTION'].fields_by_name['group_uids']._loaded_options = None
+  _globals['_ACCESSQUESTION'].fields_by_name['group_uids']._serialized_options = b'\272H8\222\0015\020\n\"1r/2-^(client|studio|plat)_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_ACCESSQUESTION']._loaded_options = None
+  _globals['_ACCESSQUESTION']._serialized_options = b'\272HY\032W\n\013question.of\022\033name a method or a min_role\032+(this.method != \'\') != (this.min_role != 0)'
   _globals['_GETPRINCIPALREQUEST'].fields_by_name['ext_id']._loaded_options = None
   _globals['_GETPRINCIPALREQUEST'].fields_by_name['ext_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_GETPRINCIPALREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_GETPRINCIPALREQUEST'].fields_by_name['email']._serialized_options = b'\272H\005r\003\030\376\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['CheckAccess']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['CheckAccess']._serialized_options = b'\220\002\001\212\265\030*\010\001\032\nscheduling\032\nproduction\032\005tasks\032\007gateway'
   _globals['_ACCESSSERVICE'].methods_by_name['GetPrincipal']._loaded_options = None
-  _globals['_ACCESSSERVICE'].methods_by_name['GetPrincipal']._serialized_options = b'\220\002\001\212\265\030*\010\004\032\nscheduling\032\nproduction\032\005tasks\032\007gateway'
-  _globals['_GETPRINCIPALREQUEST']._serialized_start=120
-  _globals['_GETPRINCIPALREQUEST']._serialized_end=169
-  _globals['_PRINCIPAL']._serialized_start=171
-  _globals['_PRINCIPAL']._serialized_end=267
-  _globals['_GROUPROLE']._serialized_start=269
-  _globals['_GROUPROLE']._serialized_end=336
-  _globals['_ACCESSSERVICE']._serialized_start=339
-  _globals['_ACCESSSERVICE']._serialized_end=492
+  _globals['_ACCESSSERVICE'].methods_by_name['GetPrincipal']._serialized_options = b'\220\002\002\212\265\030*\010\004\032\nscheduling\032\nproduction\032\005tasks\032\007gateway'
+  _globals['_ACCESSREASON']._serialized_start=1060
+  _globals['_ACCESSREASON']._serialized_end=1417
+  _globals['_CHECKACCESSREQUEST']._serialized_start=153
+  _globals['_CHECKACCESSREQUEST']._serialized_end=239
+  _globals['_ACCESSQUESTION']._serialized_start=242
+  _globals['_ACCESSQUESTION']._serialized_end=569
+  _globals['_CHECKACCESSRESPONSE']._serialized_start=571
+  _globals['_CHECKACCESSRESPONSE']._serialized_end=642
+  _globals['_ACCESSANSWER']._serialized_start=644
+  _globals['_ACCESSANSWER']._serialized_end=724
+  _globals['_GETPRINCIPALREQUEST']._serialized_start=726
+  _globals['_GETPRINCIPALREQUEST']._serialized_end=824
+  _globals['_PRINCIPAL']._serialized_start=827
+  _globals['_PRINCIPAL']._serialized_end=988
+  _globals['_GROUPROLE']._serialized_start=990
+  _globals['_GROUPROLE']._serialized_end=1057
+  _globals['_ACCESSSERVICE']._serialized_start=1420
+  _globals['_ACCESSSERVICE']._serialized_end=1719
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,9 @@ from collections import abc as _abc
 from eridu.common.v1 import access_pb2 as _access_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,23 +21,195 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _AccessReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _AccessReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AccessReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACCESS_REASON_UNSPECIFIED: _AccessReason.ValueType  # 0
+    ACCESS_REASON_ROLE: _AccessReason.ValueType  # 1
+    """Allowed: a role in one of the groups is high enough."""
+    ACCESS_REASON_SYSTEM_ADMIN: _AccessReason.ValueType  # 2
+    """Allowed: a system admin."""
+    ACCESS_REASON_SIGNED_IN: _AccessReason.ValueType  # 3
+    """Allowed: everybody who is signed in may."""
+    ACCESS_REASON_ROLE_TOO_LOW: _AccessReason.ValueType  # 4
+    """Not allowed: the role is too low."""
+    ACCESS_REASON_NO_ROLE: _AccessReason.ValueType  # 5
+    """Not allowed: no role in any of the groups that is in force now."""
+    ACCESS_REASON_SYSTEM_ADMINS_ONLY: _AccessReason.ValueType  # 6
+    """Not allowed: only system admins may."""
+    ACCESS_REASON_SERVICES_ONLY: _AccessReason.ValueType  # 7
+    """Not allowed: only services may."""
+    ACCESS_REASON_USER_BANNED: _AccessReason.ValueType  # 8
+    """Not allowed: the person is banned."""
+    ACCESS_REASON_USER_UNKNOWN: _AccessReason.ValueType  # 9
+    """Not allowed: there is no such living user."""
+    ACCESS_REASON_METHOD_UNKNOWN: _AccessReason.ValueType  # 10
+    """Not allowed: there is no such RPC."""
+
+class AccessReason(_AccessReason, metaclass=_AccessReasonEnumTypeWrapper):
+    """Why something is allowed or not."""
+
+ACCESS_REASON_UNSPECIFIED: AccessReason.ValueType  # 0
+ACCESS_REASON_ROLE: AccessReason.ValueType  # 1
+"""Allowed: a role in one of the groups is high enough."""
+ACCESS_REASON_SYSTEM_ADMIN: AccessReason.ValueType  # 2
+"""Allowed: a system admin."""
+ACCESS_REASON_SIGNED_IN: AccessReason.ValueType  # 3
+"""Allowed: everybody who is signed in may."""
+ACCESS_REASON_ROLE_TOO_LOW: AccessReason.ValueType  # 4
+"""Not allowed: the role is too low."""
+ACCESS_REASON_NO_ROLE: AccessReason.ValueType  # 5
+"""Not allowed: no role in any of the groups that is in force now."""
+ACCESS_REASON_SYSTEM_ADMINS_ONLY: AccessReason.ValueType  # 6
+"""Not allowed: only system admins may."""
+ACCESS_REASON_SERVICES_ONLY: AccessReason.ValueType  # 7
+"""Not allowed: only services may."""
+ACCESS_REASON_USER_BANNED: AccessReason.ValueType  # 8
+"""Not allowed: the person is banned."""
+ACCESS_REASON_USER_UNKNOWN: AccessReason.ValueType  # 9
+"""Not allowed: there is no such living user."""
+ACCESS_REASON_METHOD_UNKNOWN: AccessReason.ValueType  # 10
+"""Not allowed: there is no such RPC."""
+Global___AccessReason: _TypeAlias = AccessReason  # noqa: Y015
+
+@_typing.final
+class CheckAccessRequest(_message.Message):
+    """What CheckAccess needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def questions(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccessQuestion]:
+        """The questions, 1 to 100."""
+
+    def __init__(
+        self,
+        *,
+        questions: _abc.Iterable[Global___AccessQuestion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["questions", b"questions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckAccessRequest: _TypeAlias = CheckAccessRequest  # noqa: Y015
+
+@_typing.final
+class AccessQuestion(_message.Message):
+    """May this person do that, for something that lies in these groups?"""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_UID_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    MIN_ROLE_FIELD_NUMBER: _builtins.int
+    GROUP_UIDS_FIELD_NUMBER: _builtins.int
+    user_uid: _builtins.str
+    """The person, `user_…`; empty: the caller."""
+    method: _builtins.str
+    """The RPC, `eridu.production.v1.ShowService/StartShow`: is a call of it allowed?"""
+    min_role: _access_pb2.Role.ValueType
+    """Instead of a method: the least role in one of the groups."""
+    @_builtins.property
+    def group_uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The groups that the thing lies in, as stored: a show in its studio and its client. At most 10."""
+
+    def __init__(
+        self,
+        *,
+        user_uid: _builtins.str = ...,
+        method: _builtins.str = ...,
+        min_role: _access_pb2.Role.ValueType = ...,
+        group_uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_uids", b"group_uids", "method", b"method", "min_role", b"min_role", "user_uid", b"user_uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessQuestion: _TypeAlias = AccessQuestion  # noqa: Y015
+
+@_typing.final
+class CheckAccessResponse(_message.Message):
+    """The answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccessAnswer]:
+        """One answer for each question, in their order."""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___AccessAnswer] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckAccessResponse: _TypeAlias = CheckAccessResponse  # noqa: Y015
+
+@_typing.final
+class AccessAnswer(_message.Message):
+    """The answer to one question."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOWED_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    allowed: _builtins.bool
+    """Whether it is allowed."""
+    reason: Global___AccessReason.ValueType
+    """Why, or why not."""
+    def __init__(
+        self,
+        *,
+        allowed: _builtins.bool = ...,
+        reason: Global___AccessReason.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AccessAnswer: _TypeAlias = AccessAnswer  # noqa: Y015
+
 @_typing.final
 class GetPrincipalRequest(_message.Message):
-    """What GetPrincipal needs."""
+    """What GetPrincipal needs: what the person's verified token says."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     EXT_ID_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    EMAIL_VERIFIED_FIELD_NUMBER: _builtins.int
     ext_id: _builtins.str
-    """The `sub` of the person's token."""
+    """The `sub` of the token."""
+    email: _builtins.str
+    """The `email` of the token, when it has one."""
+    email_verified: _builtins.bool
+    """The `email_verified` of the token."""
     def __init__(
         self,
         *,
         ext_id: _builtins.str = ...,
+        email: _builtins.str = ...,
+        email_verified: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ext_id", b"ext_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "email_verified", b"email_verified", "ext_id", b"ext_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -50,13 +224,21 @@ class Principal(_message.Message):
     USER_UID_FIELD_NUMBER: _builtins.int
     SYSTEM_ADMIN_FIELD_NUMBER: _builtins.int
     ROLES_FIELD_NUMBER: _builtins.int
+    BANNED_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_FIELD_NUMBER: _builtins.int
     user_uid: _builtins.str
     """The user, `user_…`."""
     system_admin: _builtins.bool
     """May do everything that any user may."""
+    banned: _builtins.bool
+    """The person is banned: refuse every call."""
     @_builtins.property
     def roles(self) -> _containers.RepeatedCompositeFieldContainer[Global___GroupRole]:
-        """The roles, one per group."""
+        """The roles in force, one per group."""
+
+    @_builtins.property
+    def valid_until(self) -> _timestamp_pb2.Timestamp:
+        """When the next membership begins or ends (UTC): ask again then. Absent when none does."""
 
     def __init__(
         self,
@@ -64,10 +246,12 @@ class Principal(_message.Message):
         user_uid: _builtins.str = ...,
         system_admin: _builtins.bool = ...,
         roles: _abc.Iterable[Global___GroupRole] | None = ...,
+        banned: _builtins.bool = ...,
+        valid_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["valid_until", b"valid_until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["roles", b"roles", "system_admin", b"system_admin", "user_uid", b"user_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["banned", b"banned", "roles", b"roles", "system_admin", b"system_admin", "user_uid", b"user_uid", "valid_until", b"valid_until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

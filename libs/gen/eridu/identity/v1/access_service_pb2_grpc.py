@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AccessServiceStub:
-    """What the other services ask about callers.
+    """What services and front ends ask about callers.
     """
 
     def __init__(self, channel):
@@ -35,6 +35,11 @@ class AccessServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.CheckAccess = channel.unary_unary(
+                '/eridu.identity.v1.AccessService/CheckAccess',
+                request_serializer=eridu_dot_identity_dot_v1_dot_access__service__pb2.CheckAccessRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_access__service__pb2.CheckAccessResponse.FromString,
+                _registered_method=True)
         self.GetPrincipal = channel.unary_unary(
                 '/eridu.identity.v1.AccessService/GetPrincipal',
                 request_serializer=eridu_dot_identity_dot_v1_dot_access__service__pb2.GetPrincipalRequest.SerializeToString,
@@ -43,12 +48,21 @@ class AccessServiceStub:
 
 
 class AccessServiceServicer:
-    """What the other services ask about callers.
+    """What services and front ends ask about callers.
     """
 
+    def CheckAccess(self, request, context):
+        """Answers up to 100 questions of what somebody may do, each with its reason; for front ends that show only what works, and for
+        services. PERMISSION_DENIED (SELF_ONLY) for a user who asks about somebody else; system admins and services may.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetPrincipal(self, request, context):
-        """The user behind a token's subject with all memberships in force, for the caches of the other services.
-        NOT_FOUND (USER_NOT_FOUND) for a subject that no living user has.
+        """The user behind a token's subject with the rights in force, for the caches of the other services. Links the subject to a
+        living user without one who has the token's e-mail address, if the issuer verified it. NOT_FOUND (USER_NOT_FOUND) for a subject
+        that no living user has.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -57,6 +71,11 @@ class AccessServiceServicer:
 
 def add_AccessServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'CheckAccess': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckAccess,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_access__service__pb2.CheckAccessRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_access__service__pb2.CheckAccessResponse.SerializeToString,
+            ),
             'GetPrincipal': grpc.unary_unary_rpc_method_handler(
                     servicer.GetPrincipal,
                     request_deserializer=eridu_dot_identity_dot_v1_dot_access__service__pb2.GetPrincipalRequest.FromString,
@@ -71,8 +90,35 @@ def add_AccessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AccessService:
-    """What the other services ask about callers.
+    """What services and front ends ask about callers.
     """
+
+    @staticmethod
+    def CheckAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.AccessService/CheckAccess',
+            eridu_dot_identity_dot_v1_dot_access__service__pb2.CheckAccessRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_access__service__pb2.CheckAccessResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def GetPrincipal(request,

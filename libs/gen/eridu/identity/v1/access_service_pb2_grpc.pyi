@@ -27,29 +27,49 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AccessServiceStub:
-    """What the other services ask about callers."""
+    """What services and front ends ask about callers."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AccessServiceAsyncStub: ...
+    CheckAccess: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.CheckAccessRequest, _access_service_pb2.CheckAccessResponse]
+    """Answers up to 100 questions of what somebody may do, each with its reason; for front ends that show only what works, and for
+    services. PERMISSION_DENIED (SELF_ONLY) for a user who asks about somebody else; system admins and services may.
+    """
     GetPrincipal: _grpc.UnaryUnaryMultiCallable[_access_service_pb2.GetPrincipalRequest, _access_service_pb2.Principal]
-    """The user behind a token's subject with all memberships in force, for the caches of the other services.
-    NOT_FOUND (USER_NOT_FOUND) for a subject that no living user has.
+    """The user behind a token's subject with the rights in force, for the caches of the other services. Links the subject to a
+    living user without one who has the token's e-mail address, if the issuer verified it. NOT_FOUND (USER_NOT_FOUND) for a subject
+    that no living user has.
     """
 
 @_typing.type_check_only
 class AccessServiceAsyncStub(AccessServiceStub):
-    """What the other services ask about callers."""
+    """What services and front ends ask about callers."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    CheckAccess: _aio.UnaryUnaryMultiCallable[_access_service_pb2.CheckAccessRequest, _access_service_pb2.CheckAccessResponse]  # type: ignore[assignment]
+    """Answers up to 100 questions of what somebody may do, each with its reason; for front ends that show only what works, and for
+    services. PERMISSION_DENIED (SELF_ONLY) for a user who asks about somebody else; system admins and services may.
+    """
     GetPrincipal: _aio.UnaryUnaryMultiCallable[_access_service_pb2.GetPrincipalRequest, _access_service_pb2.Principal]  # type: ignore[assignment]
-    """The user behind a token's subject with all memberships in force, for the caches of the other services.
-    NOT_FOUND (USER_NOT_FOUND) for a subject that no living user has.
+    """The user behind a token's subject with the rights in force, for the caches of the other services. Links the subject to a
+    living user without one who has the token's e-mail address, if the issuer verified it. NOT_FOUND (USER_NOT_FOUND) for a subject
+    that no living user has.
     """
 
 class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What the other services ask about callers."""
+    """What services and front ends ask about callers."""
+
+    @_abc_1.abstractmethod
+    def CheckAccess(
+        self,
+        request: _access_service_pb2.CheckAccessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_access_service_pb2.CheckAccessResponse, _abc.Awaitable[_access_service_pb2.CheckAccessResponse]]:
+        """Answers up to 100 questions of what somebody may do, each with its reason; for front ends that show only what works, and for
+        services. PERMISSION_DENIED (SELF_ONLY) for a user who asks about somebody else; system admins and services may.
+        """
 
     @_abc_1.abstractmethod
     def GetPrincipal(
@@ -57,8 +77,9 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.GetPrincipalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_access_service_pb2.Principal, _abc.Awaitable[_access_service_pb2.Principal]]:
-        """The user behind a token's subject with all memberships in force, for the caches of the other services.
-        NOT_FOUND (USER_NOT_FOUND) for a subject that no living user has.
+        """The user behind a token's subject with the rights in force, for the caches of the other services. Links the subject to a
+        living user without one who has the token's e-mail address, if the issuer verified it. NOT_FOUND (USER_NOT_FOUND) for a subject
+        that no living user has.
         """
 
 def add_AccessServiceServicer_to_server(servicer: AccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from eridu.common.v1 import access_pb2 as eridu_dot_common_dot_v1_dot_access__pb2
 from eridu.identity.v1 import client_pb2 as eridu_dot_identity_dot_v1_dot_client__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&eridu/identity/v1/client_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\x1e\x65ridu/identity/v1/client.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xc3\x01\n\x13\x43reateClientRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12 \n\x0e\x63ontact_person\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12$\n\rcontact_email\x18\x03 \x01(\tB\r\xbaH\nr\x05\x18\xfe\x01`\x01\xd8\x01\x01\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x15 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"G\n\x10GetClientRequest\x12\x33\n\x03uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^client_[0-9a-hjkmnp-tv-z]{26}$\"\x81\x01\n\x12ListClientsRequest\x12\x18\n\x05names\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x17\n\x04uids\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"Z\n\x13ListClientsResponse\x12*\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x19.eridu.identity.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf0\x02\n\rClientService\x12Y\n\x0c\x43reateClient\x12&.eridu.identity.v1.CreateClientRequest\x1a\x19.eridu.identity.v1.Client\"\x06\x8a\xb5\x18\x02\x08\x03\x12{\n\tGetClient\x12#.eridu.identity.v1.GetClientRequest\x1a\x19.eridu.identity.v1.Client\".\x90\x02\x01\x8a\xb5\x18\'\x08\x02\x12\x04\x08\x01\x10\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12\x86\x01\n\x0bListClients\x12%.eridu.identity.v1.ListClientsRequest\x1a&.eridu.identity.v1.ListClientsResponse\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasksb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&eridu/identity/v1/client_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\x1e\x65ridu/identity/v1/client.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xc3\x01\n\x13\x43reateClientRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12 \n\x0e\x63ontact_person\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12$\n\rcontact_email\x18\x03 \x01(\tB\r\xbaH\nr\x05\x18\xfe\x01`\x01\xd8\x01\x01\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x15 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"G\n\x10GetClientRequest\x12\x33\n\x03uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^client_[0-9a-hjkmnp-tv-z]{26}$\"X\n\x16\x42\x61tchGetClientsRequest\x12>\n\x04uids\x18\x01 \x03(\tB0\xbaH-\x92\x01*\x08\x01\x10\xe8\x07\"#r!2\x1f^client_[0-9a-hjkmnp-tv-z]{26}$\"[\n\x17\x42\x61tchGetClientsResponse\x12*\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x19.eridu.identity.v1.Client\x12\x14\n\x0cmissing_uids\x18\x02 \x03(\t\"\xb4\x01\n\x12ListClientsRequest\x12\x18\n\x05names\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x17\n\x04uids\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\tname_part\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x14\n\x0cshow_deleted\x18\x06 \x01(\x08\"Z\n\x13ListClientsResponse\x12*\n\x07\x63lients\x18\x01 \x03(\x0b\x32\x19.eridu.identity.v1.Client\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xdd\x02\n\x13UpdateClientRequest\x12\x33\n\x03uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^client_[0-9a-hjkmnp-tv-z]{26}$\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x05\x10\x01\x18\xc8\x01\xd8\x01\x01\x12 \n\x0e\x63ontact_person\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12$\n\rcontact_email\x18\x04 \x01(\tB\r\xbaH\nr\x05\x18\xfe\x01`\x01\xd8\x01\x01\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12/\n\x0bupdate_mask\x18/ \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9c\x01\n\x13\x44\x65leteClientRequest\x12\x33\n\x03uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^client_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9e\x01\n\x15UndeleteClientRequest\x12\x33\n\x03uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^client_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xa0\x06\n\rClientService\x12Y\n\x0c\x43reateClient\x12&.eridu.identity.v1.CreateClientRequest\x1a\x19.eridu.identity.v1.Client\"\x06\x8a\xb5\x18\x02\x08\x03\x12{\n\tGetClient\x12#.eridu.identity.v1.GetClientRequest\x1a\x19.eridu.identity.v1.Client\".\x90\x02\x01\x8a\xb5\x18\'\x08\x02\x12\x04\x08\x01\x10\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12\x92\x01\n\x0f\x42\x61tchGetClients\x12).eridu.identity.v1.BatchGetClientsRequest\x1a*.eridu.identity.v1.BatchGetClientsResponse\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12\x86\x01\n\x0bListClients\x12%.eridu.identity.v1.ListClientsRequest\x1a&.eridu.identity.v1.ListClientsResponse\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12_\n\x0cUpdateClient\x12&.eridu.identity.v1.UpdateClientRequest\x1a\x19.eridu.identity.v1.Client\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x01\x10\x02\x12Y\n\x0c\x44\x65leteClient\x12&.eridu.identity.v1.DeleteClientRequest\x1a\x19.eridu.identity.v1.Client\"\x06\x8a\xb5\x18\x02\x08\x03\x12]\n\x0eUndeleteClient\x12(.eridu.identity.v1.UndeleteClientRequest\x1a\x19.eridu.identity.v1.Client\"\x06\x8a\xb5\x18\x02\x08\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +46,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATECLIENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETCLIENTREQUEST'].fields_by_name['uid']._loaded_options = None
   _globals['_GETCLIENTREQUEST'].fields_by_name['uid']._serialized_options = b'\272H#r!2\037^client_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_BATCHGETCLIENTSREQUEST'].fields_by_name['uids']._loaded_options = None
+  _globals['_BATCHGETCLIENTSREQUEST'].fields_by_name['uids']._serialized_options = b'\272H-\222\001*\010\001\020\350\007\"#r!2\037^client_[0-9a-hjkmnp-tv-z]{26}$'
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['names']._loaded_options = None
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['names']._serialized_options = b'\272H\006\222\001\003\020\364\003'
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['uids']._loaded_options = None
@@ -53,20 +56,70 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTCLIENTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_LISTCLIENTSREQUEST'].fields_by_name['name_part']._loaded_options = None
+  _globals['_LISTCLIENTSREQUEST'].fields_by_name['name_part']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['uid']._serialized_options = b'\272H#r!2\037^client_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['name']._serialized_options = b'\272H\nr\005\020\001\030\310\001\330\001\001'
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['contact_person']._loaded_options = None
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['contact_person']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['contact_email']._loaded_options = None
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['contact_email']._serialized_options = b'\272H\nr\005\030\376\001`\001\330\001\001'
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATECLIENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_DELETECLIENTREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_DELETECLIENTREQUEST'].fields_by_name['uid']._serialized_options = b'\272H#r!2\037^client_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_DELETECLIENTREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DELETECLIENTREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_DELETECLIENTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_DELETECLIENTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_DELETECLIENTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DELETECLIENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UNDELETECLIENTREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UNDELETECLIENTREQUEST'].fields_by_name['uid']._serialized_options = b'\272H#r!2\037^client_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UNDELETECLIENTREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UNDELETECLIENTREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UNDELETECLIENTREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UNDELETECLIENTREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UNDELETECLIENTREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UNDELETECLIENTREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_CLIENTSERVICE'].methods_by_name['CreateClient']._loaded_options = None
   _globals['_CLIENTSERVICE'].methods_by_name['CreateClient']._serialized_options = b'\212\265\030\002\010\003'
   _globals['_CLIENTSERVICE'].methods_by_name['GetClient']._loaded_options = None
   _globals['_CLIENTSERVICE'].methods_by_name['GetClient']._serialized_options = b'\220\002\001\212\265\030\'\010\002\022\004\010\001\020\001\032\nscheduling\032\nproduction\032\005tasks'
+  _globals['_CLIENTSERVICE'].methods_by_name['BatchGetClients']._loaded_options = None
+  _globals['_CLIENTSERVICE'].methods_by_name['BatchGetClients']._serialized_options = b'\220\002\001\212\265\030!\010\001\032\nscheduling\032\nproduction\032\005tasks'
   _globals['_CLIENTSERVICE'].methods_by_name['ListClients']._loaded_options = None
   _globals['_CLIENTSERVICE'].methods_by_name['ListClients']._serialized_options = b'\220\002\001\212\265\030!\010\001\032\nscheduling\032\nproduction\032\005tasks'
-  _globals['_CREATECLIENTREQUEST']._serialized_start=183
-  _globals['_CREATECLIENTREQUEST']._serialized_end=378
-  _globals['_GETCLIENTREQUEST']._serialized_start=380
-  _globals['_GETCLIENTREQUEST']._serialized_end=451
-  _globals['_LISTCLIENTSREQUEST']._serialized_start=454
-  _globals['_LISTCLIENTSREQUEST']._serialized_end=583
-  _globals['_LISTCLIENTSRESPONSE']._serialized_start=585
-  _globals['_LISTCLIENTSRESPONSE']._serialized_end=675
-  _globals['_CLIENTSERVICE']._serialized_start=678
-  _globals['_CLIENTSERVICE']._serialized_end=1046
+  _globals['_CLIENTSERVICE'].methods_by_name['UpdateClient']._loaded_options = None
+  _globals['_CLIENTSERVICE'].methods_by_name['UpdateClient']._serialized_options = b'\212\265\030\010\010\002\022\004\010\001\020\002'
+  _globals['_CLIENTSERVICE'].methods_by_name['DeleteClient']._loaded_options = None
+  _globals['_CLIENTSERVICE'].methods_by_name['DeleteClient']._serialized_options = b'\212\265\030\002\010\003'
+  _globals['_CLIENTSERVICE'].methods_by_name['UndeleteClient']._loaded_options = None
+  _globals['_CLIENTSERVICE'].methods_by_name['UndeleteClient']._serialized_options = b'\212\265\030\002\010\003'
+  _globals['_CREATECLIENTREQUEST']._serialized_start=217
+  _globals['_CREATECLIENTREQUEST']._serialized_end=412
+  _globals['_GETCLIENTREQUEST']._serialized_start=414
+  _globals['_GETCLIENTREQUEST']._serialized_end=485
+  _globals['_BATCHGETCLIENTSREQUEST']._serialized_start=487
+  _globals['_BATCHGETCLIENTSREQUEST']._serialized_end=575
+  _globals['_BATCHGETCLIENTSRESPONSE']._serialized_start=577
+  _globals['_BATCHGETCLIENTSRESPONSE']._serialized_end=668
+  _globals['_LISTCLIENTSREQUEST']._serialized_start=671
+  _globals['_LISTCLIENTSREQUEST']._serialized_end=851
+  _globals['_LISTCLIENTSRESPONSE']._serialized_start=853
+  _globals['_LISTCLIENTSRESPONSE']._serialized_end=943
+  _globals['_UPDATECLIENTREQUEST']._serialized_start=946
+  _globals['_UPDATECLIENTREQUEST']._serialized_end=1295
+  _globals['_DELETECLIENTREQUEST']._serialized_start=1298
+  _globals['_DELETECLIENTREQUEST']._serialized_end=1454
+  _globals['_UNDELETECLIENTREQUEST']._serialized_start=1457
+  _globals['_UNDELETECLIENTREQUEST']._serialized_end=1615
+  _globals['_CLIENTSERVICE']._serialized_start=1618
+  _globals['_CLIENTSERVICE']._serialized_end=2418
 # @@protoc_insertion_point(module_scope)

@@ -46,10 +46,30 @@ class ClientServiceStub:
                 request_serializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.GetClientRequest.SerializeToString,
                 response_deserializer=eridu_dot_identity_dot_v1_dot_client__pb2.Client.FromString,
                 _registered_method=True)
+        self.BatchGetClients = channel.unary_unary(
+                '/eridu.identity.v1.ClientService/BatchGetClients',
+                request_serializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.BatchGetClientsRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.BatchGetClientsResponse.FromString,
+                _registered_method=True)
         self.ListClients = channel.unary_unary(
                 '/eridu.identity.v1.ClientService/ListClients',
                 request_serializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.ListClientsRequest.SerializeToString,
                 response_deserializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.ListClientsResponse.FromString,
+                _registered_method=True)
+        self.UpdateClient = channel.unary_unary(
+                '/eridu.identity.v1.ClientService/UpdateClient',
+                request_serializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.UpdateClientRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_client__pb2.Client.FromString,
+                _registered_method=True)
+        self.DeleteClient = channel.unary_unary(
+                '/eridu.identity.v1.ClientService/DeleteClient',
+                request_serializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.DeleteClientRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_client__pb2.Client.FromString,
+                _registered_method=True)
+        self.UndeleteClient = channel.unary_unary(
+                '/eridu.identity.v1.ClientService/UndeleteClient',
+                request_serializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.UndeleteClientRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_client__pb2.Client.FromString,
                 _registered_method=True)
 
 
@@ -71,8 +91,38 @@ class ClientServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetClients(self, request, context):
+        """Reads up to 1,000 clients at once, in the order of the request; what is not there, or not for the caller to see, is named as missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListClients(self, request, context):
         """Lists the caller's clients; a system admin sees all; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateClient(self, request, context):
+        """Changes a client. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (CLIENT_NAME_TAKEN), NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteClient(self, request, context):
+        """Deletes a client; its memberships give no rights until `UndeleteClient` brings it back. FAILED_PRECONDITION (CLIENT_IN_USE, with the
+        number of each) while it has living schedules or shows; NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteClient(self, request, context):
+        """Brings a deleted client back. ALREADY_EXISTS (CLIENT_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+        NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,10 +141,30 @@ def add_ClientServiceServicer_to_server(servicer, server):
                     request_deserializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.GetClientRequest.FromString,
                     response_serializer=eridu_dot_identity_dot_v1_dot_client__pb2.Client.SerializeToString,
             ),
+            'BatchGetClients': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetClients,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.BatchGetClientsRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.BatchGetClientsResponse.SerializeToString,
+            ),
             'ListClients': grpc.unary_unary_rpc_method_handler(
                     servicer.ListClients,
                     request_deserializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.ListClientsRequest.FromString,
                     response_serializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.ListClientsResponse.SerializeToString,
+            ),
+            'UpdateClient': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateClient,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.UpdateClientRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_client__pb2.Client.SerializeToString,
+            ),
+            'DeleteClient': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteClient,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.DeleteClientRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_client__pb2.Client.SerializeToString,
+            ),
+            'UndeleteClient': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteClient,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_client__service__pb2.UndeleteClientRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_client__pb2.Client.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -163,6 +233,33 @@ class ClientService:
             _registered_method=True)
 
     @staticmethod
+    def BatchGetClients(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.ClientService/BatchGetClients',
+            eridu_dot_identity_dot_v1_dot_client__service__pb2.BatchGetClientsRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_client__service__pb2.BatchGetClientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListClients(request,
             target,
             options=(),
@@ -179,6 +276,87 @@ class ClientService:
             '/eridu.identity.v1.ClientService/ListClients',
             eridu_dot_identity_dot_v1_dot_client__service__pb2.ListClientsRequest.SerializeToString,
             eridu_dot_identity_dot_v1_dot_client__service__pb2.ListClientsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateClient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.ClientService/UpdateClient',
+            eridu_dot_identity_dot_v1_dot_client__service__pb2.UpdateClientRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_client__pb2.Client.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteClient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.ClientService/DeleteClient',
+            eridu_dot_identity_dot_v1_dot_client__service__pb2.DeleteClientRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_client__pb2.Client.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteClient(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.ClientService/UndeleteClient',
+            eridu_dot_identity_dot_v1_dot_client__service__pb2.UndeleteClientRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_client__pb2.Client.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,8 +38,20 @@ class ClientServiceStub:
     """Makes a client. ALREADY_EXISTS (CLIENT_NAME_TAKEN) when a living one has the name."""
     GetClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.GetClientRequest, _client_pb2.Client]
     """Reads one client. NOT_FOUND (CLIENT_NOT_FOUND) also for one that the caller may not see."""
+    BatchGetClients: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.BatchGetClientsRequest, _client_service_pb2.BatchGetClientsResponse]
+    """Reads up to 1,000 clients at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
     ListClients: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.ListClientsRequest, _client_service_pb2.ListClientsResponse]
     """Lists the caller's clients; a system admin sees all; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+    UpdateClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.UpdateClientRequest, _client_pb2.Client]
+    """Changes a client. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (CLIENT_NAME_TAKEN), NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE)."""
+    DeleteClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.DeleteClientRequest, _client_pb2.Client]
+    """Deletes a client; its memberships give no rights until `UndeleteClient` brings it back. FAILED_PRECONDITION (CLIENT_IN_USE, with the
+    number of each) while it has living schedules or shows; NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeleteClient: _grpc.UnaryUnaryMultiCallable[_client_service_pb2.UndeleteClientRequest, _client_pb2.Client]
+    """Brings a deleted client back. ALREADY_EXISTS (CLIENT_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+    NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE).
+    """
 
 @_typing.type_check_only
 class ClientServiceAsyncStub(ClientServiceStub):
@@ -50,8 +62,20 @@ class ClientServiceAsyncStub(ClientServiceStub):
     """Makes a client. ALREADY_EXISTS (CLIENT_NAME_TAKEN) when a living one has the name."""
     GetClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.GetClientRequest, _client_pb2.Client]  # type: ignore[assignment]
     """Reads one client. NOT_FOUND (CLIENT_NOT_FOUND) also for one that the caller may not see."""
+    BatchGetClients: _aio.UnaryUnaryMultiCallable[_client_service_pb2.BatchGetClientsRequest, _client_service_pb2.BatchGetClientsResponse]  # type: ignore[assignment]
+    """Reads up to 1,000 clients at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
     ListClients: _aio.UnaryUnaryMultiCallable[_client_service_pb2.ListClientsRequest, _client_service_pb2.ListClientsResponse]  # type: ignore[assignment]
     """Lists the caller's clients; a system admin sees all; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+    UpdateClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.UpdateClientRequest, _client_pb2.Client]  # type: ignore[assignment]
+    """Changes a client. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (CLIENT_NAME_TAKEN), NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE)."""
+    DeleteClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.DeleteClientRequest, _client_pb2.Client]  # type: ignore[assignment]
+    """Deletes a client; its memberships give no rights until `UndeleteClient` brings it back. FAILED_PRECONDITION (CLIENT_IN_USE, with the
+    number of each) while it has living schedules or shows; NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeleteClient: _aio.UnaryUnaryMultiCallable[_client_service_pb2.UndeleteClientRequest, _client_pb2.Client]  # type: ignore[assignment]
+    """Brings a deleted client back. ALREADY_EXISTS (CLIENT_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+    NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE).
+    """
 
 class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
     """A client: books shows and sees what is its own."""
@@ -73,11 +97,47 @@ class ClientServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads one client. NOT_FOUND (CLIENT_NOT_FOUND) also for one that the caller may not see."""
 
     @_abc_1.abstractmethod
+    def BatchGetClients(
+        self,
+        request: _client_service_pb2.BatchGetClientsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_service_pb2.BatchGetClientsResponse, _abc.Awaitable[_client_service_pb2.BatchGetClientsResponse]]:
+        """Reads up to 1,000 clients at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
+
+    @_abc_1.abstractmethod
     def ListClients(
         self,
         request: _client_service_pb2.ListClientsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_client_service_pb2.ListClientsResponse, _abc.Awaitable[_client_service_pb2.ListClientsResponse]]:
         """Lists the caller's clients; a system admin sees all; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+
+    @_abc_1.abstractmethod
+    def UpdateClient(
+        self,
+        request: _client_service_pb2.UpdateClientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_pb2.Client, _abc.Awaitable[_client_pb2.Client]]:
+        """Changes a client. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (CLIENT_NAME_TAKEN), NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE)."""
+
+    @_abc_1.abstractmethod
+    def DeleteClient(
+        self,
+        request: _client_service_pb2.DeleteClientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_pb2.Client, _abc.Awaitable[_client_pb2.Client]]:
+        """Deletes a client; its memberships give no rights until `UndeleteClient` brings it back. FAILED_PRECONDITION (CLIENT_IN_USE, with the
+        number of each) while it has living schedules or shows; NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteClient(
+        self,
+        request: _client_service_pb2.UndeleteClientRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_client_pb2.Client, _abc.Awaitable[_client_pb2.Client]]:
+        """Brings a deleted client back. ALREADY_EXISTS (CLIENT_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+        NOT_FOUND (CLIENT_NOT_FOUND), ABORTED (STALE).
+        """
 
 def add_ClientServiceServicer_to_server(servicer: ClientServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,7 +30,7 @@ from eridu.identity.v1 import studio_pb2 as eridu_dot_identity_dot_v1_dot_studio
 from eridu.identity.v1 import user_pb2 as eridu_dot_identity_dot_v1_dot_user__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65ridu/identity/v1/events.proto\x12\x11\x65ridu.identity.v1\x1a\x1c\x65ridu/common/v1/change.proto\x1a\x1e\x65ridu/identity/v1/client.proto\x1a\"eridu/identity/v1/membership.proto\x1a eridu/identity/v1/platform.proto\x1a\x1e\x65ridu/identity/v1/studio.proto\x1a\x1c\x65ridu/identity/v1/user.proto\"]\n\x0bUserCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12%\n\x04user\x18\x02 \x01(\x0b\x32\x17.eridu.identity.v1.User\"c\n\rClientCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12)\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x19.eridu.identity.v1.Client\"c\n\rStudioCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12)\n\x06studio\x18\x02 \x01(\x0b\x32\x19.eridu.identity.v1.Studio\"i\n\x0fPlatformCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12-\n\x08platform\x18\x02 \x01(\x0b\x32\x1b.eridu.identity.v1.Platform\"\x7f\n\x11MembershipGranted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\nmembership\x18\x02 \x01(\x0b\x32\x1d.eridu.identity.v1.Membership\x12\x0e\n\x06\x65xt_id\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65ridu/identity/v1/events.proto\x12\x11\x65ridu.identity.v1\x1a\x1c\x65ridu/common/v1/change.proto\x1a\x1e\x65ridu/identity/v1/client.proto\x1a\"eridu/identity/v1/membership.proto\x1a eridu/identity/v1/platform.proto\x1a\x1e\x65ridu/identity/v1/studio.proto\x1a\x1c\x65ridu/identity/v1/user.proto\"]\n\x0bUserCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12%\n\x04user\x18\x02 \x01(\x0b\x32\x17.eridu.identity.v1.User\"]\n\x0bUserUpdated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12%\n\x04user\x18\x02 \x01(\x0b\x32\x17.eridu.identity.v1.User\"]\n\x0bUserDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12%\n\x04user\x18\x02 \x01(\x0b\x32\x17.eridu.identity.v1.User\"_\n\rUserUndeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12%\n\x04user\x18\x02 \x01(\x0b\x32\x17.eridu.identity.v1.User\"\\\n\nUserBanned\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12%\n\x04user\x18\x02 \x01(\x0b\x32\x17.eridu.identity.v1.User\"^\n\x0cUserUnbanned\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12%\n\x04user\x18\x02 \x01(\x0b\x32\x17.eridu.identity.v1.User\"\\\n\nUserLinked\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12%\n\x04user\x18\x02 \x01(\x0b\x32\x17.eridu.identity.v1.User\"c\n\rClientCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12)\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x19.eridu.identity.v1.Client\"c\n\rClientUpdated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12)\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x19.eridu.identity.v1.Client\"c\n\rClientDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12)\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x19.eridu.identity.v1.Client\"e\n\x0f\x43lientUndeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12)\n\x06\x63lient\x18\x02 \x01(\x0b\x32\x19.eridu.identity.v1.Client\"c\n\rStudioCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12)\n\x06studio\x18\x02 \x01(\x0b\x32\x19.eridu.identity.v1.Studio\"c\n\rStudioUpdated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12)\n\x06studio\x18\x02 \x01(\x0b\x32\x19.eridu.identity.v1.Studio\"c\n\rStudioDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12)\n\x06studio\x18\x02 \x01(\x0b\x32\x19.eridu.identity.v1.Studio\"e\n\x0fStudioUndeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12)\n\x06studio\x18\x02 \x01(\x0b\x32\x19.eridu.identity.v1.Studio\"i\n\x0fPlatformCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12-\n\x08platform\x18\x02 \x01(\x0b\x32\x1b.eridu.identity.v1.Platform\"i\n\x0fPlatformUpdated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12-\n\x08platform\x18\x02 \x01(\x0b\x32\x1b.eridu.identity.v1.Platform\"i\n\x0fPlatformDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12-\n\x08platform\x18\x02 \x01(\x0b\x32\x1b.eridu.identity.v1.Platform\"k\n\x11PlatformUndeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12-\n\x08platform\x18\x02 \x01(\x0b\x32\x1b.eridu.identity.v1.Platform\"n\n\x14PlatformApiConfigSet\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12-\n\x08platform\x18\x02 \x01(\x0b\x32\x1b.eridu.identity.v1.Platform\"s\n\x19PlatformApiConfigRevealed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12-\n\x08platform\x18\x02 \x01(\x0b\x32\x1b.eridu.identity.v1.Platform\"t\n\x1aPlatformApiConfigRewrapped\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12-\n\x08platform\x18\x02 \x01(\x0b\x32\x1b.eridu.identity.v1.Platform\"\x7f\n\x11MembershipGranted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\nmembership\x18\x02 \x01(\x0b\x32\x1d.eridu.identity.v1.Membership\x12\x0e\n\x06\x65xt_id\x18\x03 \x01(\t\"\x7f\n\x11MembershipChanged\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\nmembership\x18\x02 \x01(\x0b\x32\x1d.eridu.identity.v1.Membership\x12\x0e\n\x06\x65xt_id\x18\x03 \x01(\t\"\x7f\n\x11MembershipRevoked\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\nmembership\x18\x02 \x01(\x0b\x32\x1d.eridu.identity.v1.Membership\x12\x0e\n\x06\x65xt_id\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,12 +39,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_USERCREATED']._serialized_start=247
   _globals['_USERCREATED']._serialized_end=340
-  _globals['_CLIENTCREATED']._serialized_start=342
-  _globals['_CLIENTCREATED']._serialized_end=441
-  _globals['_STUDIOCREATED']._serialized_start=443
-  _globals['_STUDIOCREATED']._serialized_end=542
-  _globals['_PLATFORMCREATED']._serialized_start=544
-  _globals['_PLATFORMCREATED']._serialized_end=649
-  _globals['_MEMBERSHIPGRANTED']._serialized_start=651
-  _globals['_MEMBERSHIPGRANTED']._serialized_end=778
+  _globals['_USERUPDATED']._serialized_start=342
+  _globals['_USERUPDATED']._serialized_end=435
+  _globals['_USERDELETED']._serialized_start=437
+  _globals['_USERDELETED']._serialized_end=530
+  _globals['_USERUNDELETED']._serialized_start=532
+  _globals['_USERUNDELETED']._serialized_end=627
+  _globals['_USERBANNED']._serialized_start=629
+  _globals['_USERBANNED']._serialized_end=721
+  _globals['_USERUNBANNED']._serialized_start=723
+  _globals['_USERUNBANNED']._serialized_end=817
+  _globals['_USERLINKED']._serialized_start=819
+  _globals['_USERLINKED']._serialized_end=911
+  _globals['_CLIENTCREATED']._serialized_start=913
+  _globals['_CLIENTCREATED']._serialized_end=1012
+  _globals['_CLIENTUPDATED']._serialized_start=1014
+  _globals['_CLIENTUPDATED']._serialized_end=1113
+  _globals['_CLIENTDELETED']._serialized_start=1115
+  _globals['_CLIENTDELETED']._serialized_end=1214
+  _globals['_CLIENTUNDELETED']._serialized_start=1216
+  _globals['_CLIENTUNDELETED']._serialized_end=1317
+  _globals['_STUDIOCREATED']._serialized_start=1319
+  _globals['_STUDIOCREATED']._serialized_end=1418
+  _globals['_STUDIOUPDATED']._serialized_start=1420
+  _globals['_STUDIOUPDATED']._serialized_end=1519
+  _globals['_STUDIODELETED']._serialized_start=1521
+  _globals['_STUDIODELETED']._serialized_end=1620
+  _globals['_STUDIOUNDELETED']._serialized_start=1622
+  _globals['_STUDIOUNDELETED']._serialized_end=1723
+  _globals['_PLATFORMCREATED']._serialized_start=1725
+  _globals['_PLATFORMCREATED']._serialized_end=1830
+  _globals['_PLATFORMUPDATED']._serialized_start=1832
+  _globals['_PLATFORMUPDATED']._serialized_end=1937
+  _globals['_PLATFORMDELETED']._serialized_start=1939
+  _globals['_PLATFORMDELETED']._serialized_end=2044
+  _globals['_PLATFORMUNDELETED']._serialized_start=2046
+  _globals['_PLATFORMUNDELETED']._serialized_end=2153
+  _globals['_PLATFORMAPICONFIGSET']._serialized_start=2155
+  _globals['_PLATFORMAPICONFIGSET']._serialized_end=2265
+  _globals['_PLATFORMAPICONFIGREVEALED']._serialized_start=2267
+  _globals['_PLATFORMAPICONFIGREVEALED']._serialized_end=2382
+  _globals['_PLATFORMAPICONFIGREWRAPPED']._serialized_start=2384
+  _globals['_PLATFORMAPICONFIGREWRAPPED']._serialized_end=2500
+  _globals['_MEMBERSHIPGRANTED']._serialized_start=2502
+  _globals['_MEMBERSHIPGRANTED']._serialized_end=2629
+  _globals['_MEMBERSHIPCHANGED']._serialized_start=2631
+  _globals['_MEMBERSHIPCHANGED']._serialized_end=2758
+  _globals['_MEMBERSHIPREVOKED']._serialized_start=2760
+  _globals['_MEMBERSHIPREVOKED']._serialized_end=2887
 # @@protoc_insertion_point(module_scope)

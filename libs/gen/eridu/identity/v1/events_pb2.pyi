@@ -53,6 +53,186 @@ class UserCreated(_message.Message):
 Global___UserCreated: _TypeAlias = UserCreated  # noqa: Y015
 
 @_typing.final
+class UserUpdated(_message.Message):
+    """Subject `eridu.identity.user.updated`: a person's name, address or metadata changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def user(self) -> _user_pb2.User:
+        """The user after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        user: _user_pb2.User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserUpdated: _TypeAlias = UserUpdated  # noqa: Y015
+
+@_typing.final
+class UserDeleted(_message.Message):
+    """Subject `eridu.identity.user.deleted`: a person is gone, for now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def user(self) -> _user_pb2.User:
+        """The user after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        user: _user_pb2.User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserDeleted: _TypeAlias = UserDeleted  # noqa: Y015
+
+@_typing.final
+class UserUndeleted(_message.Message):
+    """Subject `eridu.identity.user.undeleted`: a deleted person is back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def user(self) -> _user_pb2.User:
+        """The user after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        user: _user_pb2.User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserUndeleted: _TypeAlias = UserUndeleted  # noqa: Y015
+
+@_typing.final
+class UserBanned(_message.Message):
+    """Subject `eridu.identity.user.banned`: a person is refused everywhere."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def user(self) -> _user_pb2.User:
+        """The user after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        user: _user_pb2.User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserBanned: _TypeAlias = UserBanned  # noqa: Y015
+
+@_typing.final
+class UserUnbanned(_message.Message):
+    """Subject `eridu.identity.user.unbanned`: a person's ban ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def user(self) -> _user_pb2.User:
+        """The user after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        user: _user_pb2.User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserUnbanned: _TypeAlias = UserUnbanned  # noqa: Y015
+
+@_typing.final
+class UserLinked(_message.Message):
+    """Subject `eridu.identity.user.linked`: a person who was known by e-mail address signed in for the first time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    USER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def user(self) -> _user_pb2.User:
+        """The user after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        user: _user_pb2.User | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "user", b"user"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UserLinked: _TypeAlias = UserLinked  # noqa: Y015
+
+@_typing.final
 class ClientCreated(_message.Message):
     """Subject `eridu.identity.client.created`: a client is there."""
 
@@ -81,6 +261,96 @@ class ClientCreated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ClientCreated: _TypeAlias = ClientCreated  # noqa: Y015
+
+@_typing.final
+class ClientUpdated(_message.Message):
+    """Subject `eridu.identity.client.updated`: something about a client changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def client(self) -> _client_pb2.Client:
+        """The client after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        client: _client_pb2.Client | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "client", b"client"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "client", b"client"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClientUpdated: _TypeAlias = ClientUpdated  # noqa: Y015
+
+@_typing.final
+class ClientDeleted(_message.Message):
+    """Subject `eridu.identity.client.deleted`: a client is gone, for now: roles in it count for nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def client(self) -> _client_pb2.Client:
+        """The client after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        client: _client_pb2.Client | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "client", b"client"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "client", b"client"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClientDeleted: _TypeAlias = ClientDeleted  # noqa: Y015
+
+@_typing.final
+class ClientUndeleted(_message.Message):
+    """Subject `eridu.identity.client.undeleted`: a deleted client is back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def client(self) -> _client_pb2.Client:
+        """The client after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        client: _client_pb2.Client | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "client", b"client"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "client", b"client"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClientUndeleted: _TypeAlias = ClientUndeleted  # noqa: Y015
 
 @_typing.final
 class StudioCreated(_message.Message):
@@ -113,6 +383,96 @@ class StudioCreated(_message.Message):
 Global___StudioCreated: _TypeAlias = StudioCreated  # noqa: Y015
 
 @_typing.final
+class StudioUpdated(_message.Message):
+    """Subject `eridu.identity.studio.updated`: something about a studio changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    STUDIO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def studio(self) -> _studio_pb2.Studio:
+        """The studio after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        studio: _studio_pb2.Studio | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "studio", b"studio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "studio", b"studio"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StudioUpdated: _TypeAlias = StudioUpdated  # noqa: Y015
+
+@_typing.final
+class StudioDeleted(_message.Message):
+    """Subject `eridu.identity.studio.deleted`: a studio is gone, for now: roles in it count for nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    STUDIO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def studio(self) -> _studio_pb2.Studio:
+        """The studio after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        studio: _studio_pb2.Studio | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "studio", b"studio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "studio", b"studio"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StudioDeleted: _TypeAlias = StudioDeleted  # noqa: Y015
+
+@_typing.final
+class StudioUndeleted(_message.Message):
+    """Subject `eridu.identity.studio.undeleted`: a deleted studio is back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    STUDIO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def studio(self) -> _studio_pb2.Studio:
+        """The studio after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        studio: _studio_pb2.Studio | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "studio", b"studio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "studio", b"studio"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StudioUndeleted: _TypeAlias = StudioUndeleted  # noqa: Y015
+
+@_typing.final
 class PlatformCreated(_message.Message):
     """Subject `eridu.identity.platform.created`: a platform is there."""
 
@@ -141,6 +501,186 @@ class PlatformCreated(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PlatformCreated: _TypeAlias = PlatformCreated  # noqa: Y015
+
+@_typing.final
+class PlatformUpdated(_message.Message):
+    """Subject `eridu.identity.platform.updated`: something about a platform changed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def platform(self) -> _platform_pb2.Platform:
+        """The platform after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        platform: _platform_pb2.Platform | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlatformUpdated: _TypeAlias = PlatformUpdated  # noqa: Y015
+
+@_typing.final
+class PlatformDeleted(_message.Message):
+    """Subject `eridu.identity.platform.deleted`: a platform is gone, for now: roles in it count for nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def platform(self) -> _platform_pb2.Platform:
+        """The platform after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        platform: _platform_pb2.Platform | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlatformDeleted: _TypeAlias = PlatformDeleted  # noqa: Y015
+
+@_typing.final
+class PlatformUndeleted(_message.Message):
+    """Subject `eridu.identity.platform.undeleted`: a deleted platform is back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def platform(self) -> _platform_pb2.Platform:
+        """The platform after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        platform: _platform_pb2.Platform | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlatformUndeleted: _TypeAlias = PlatformUndeleted  # noqa: Y015
+
+@_typing.final
+class PlatformApiConfigSet(_message.Message):
+    """Subject `eridu.identity.platform.api_config_set`: the secrets of a platform were set or removed; they are not in here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def platform(self) -> _platform_pb2.Platform:
+        """The platform after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        platform: _platform_pb2.Platform | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlatformApiConfigSet: _TypeAlias = PlatformApiConfigSet  # noqa: Y015
+
+@_typing.final
+class PlatformApiConfigRevealed(_message.Message):
+    """Subject `eridu.identity.platform.api_config_revealed`: somebody read the secrets of a platform."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def platform(self) -> _platform_pb2.Platform:
+        """The platform after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        platform: _platform_pb2.Platform | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlatformApiConfigRevealed: _TypeAlias = PlatformApiConfigRevealed  # noqa: Y015
+
+@_typing.final
+class PlatformApiConfigRewrapped(_message.Message):
+    """Subject `eridu.identity.platform.api_config_rewrapped`: the secrets of a platform are under another key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def platform(self) -> _platform_pb2.Platform:
+        """The platform after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        platform: _platform_pb2.Platform | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "platform", b"platform"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlatformApiConfigRewrapped: _TypeAlias = PlatformApiConfigRewrapped  # noqa: Y015
 
 @_typing.final
 class MembershipGranted(_message.Message):
@@ -175,3 +715,71 @@ class MembershipGranted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MembershipGranted: _TypeAlias = MembershipGranted  # noqa: Y015
+
+@_typing.final
+class MembershipChanged(_message.Message):
+    """Subject `eridu.identity.membership.changed`: a person has another role in a group."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    MEMBERSHIP_FIELD_NUMBER: _builtins.int
+    EXT_ID_FIELD_NUMBER: _builtins.int
+    ext_id: _builtins.str
+    """The `ext_id` of the user, so that caches of principals can drop theirs."""
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def membership(self) -> _membership_pb2.Membership:
+        """The membership after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        membership: _membership_pb2.Membership | None = ...,
+        ext_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "membership", b"membership"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "ext_id", b"ext_id", "membership", b"membership"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MembershipChanged: _TypeAlias = MembershipChanged  # noqa: Y015
+
+@_typing.final
+class MembershipRevoked(_message.Message):
+    """Subject `eridu.identity.membership.revoked`: a person's role in a group ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    MEMBERSHIP_FIELD_NUMBER: _builtins.int
+    EXT_ID_FIELD_NUMBER: _builtins.int
+    ext_id: _builtins.str
+    """The `ext_id` of the user, so that caches of principals can drop theirs."""
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def membership(self) -> _membership_pb2.Membership:
+        """The membership after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        membership: _membership_pb2.Membership | None = ...,
+        ext_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "membership", b"membership"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "ext_id", b"ext_id", "membership", b"membership"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MembershipRevoked: _TypeAlias = MembershipRevoked  # noqa: Y015

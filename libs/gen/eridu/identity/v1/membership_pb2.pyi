@@ -29,6 +29,8 @@ class Membership(_message.Message):
     USER_UID_FIELD_NUMBER: _builtins.int
     GROUP_UID_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
@@ -44,6 +46,14 @@ class Membership(_message.Message):
     """What the person may do there."""
     etag: _builtins.str
     """Changes with every change. Send it back with an update to be refused (STALE) when somebody was faster."""
+    @_builtins.property
+    def starts_at(self) -> _timestamp_pb2.Timestamp:
+        """From when on it counts (UTC); absent: from the beginning."""
+
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when it counts (UTC); absent: without end."""
+
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Free JSON object, at most 16 KiB."""
@@ -67,15 +77,17 @@ class Membership(_message.Message):
         user_uid: _builtins.str = ...,
         group_uid: _builtins.str = ...,
         role: _access_pb2.Role.ValueType = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
         metadata: _struct_pb2.Struct | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         deleted_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "metadata", b"metadata", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "ends_at", b"ends_at", "metadata", b"metadata", "starts_at", b"starts_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "etag", b"etag", "group_uid", b"group_uid", "metadata", b"metadata", "role", b"role", "uid", b"uid", "updated_at", b"updated_at", "user_uid", b"user_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "ends_at", b"ends_at", "etag", b"etag", "group_uid", b"group_uid", "metadata", b"metadata", "role", b"role", "starts_at", b"starts_at", "uid", b"uid", "updated_at", b"updated_at", "user_uid", b"user_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,9 +25,10 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from eridu.common.v1 import access_pb2 as eridu_dot_common_dot_v1_dot_access__pb2
 from eridu.identity.v1 import membership_pb2 as eridu_dot_identity_dot_v1_dot_membership__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*eridu/identity/v1/membership_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\"eridu/identity/v1/membership.proto\"\xeb\x01\n\x16GrantMembershipRequest\x12\x36\n\x08user_uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\x12G\n\tgroup_uid\x18\x02 \x01(\tB4\xbaH1r/2-^(client|studio|plat)_[0-9a-hjkmnp-tv-z]{26}$\x12/\n\x04role\x18\x03 \x01(\x0e\x32\x15.eridu.common.v1.RoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xbd\x02\n\x16ListMembershipsRequest\x12\x39\n\x08user_uid\x18\x01 \x01(\tB\'\xbaH$r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\xd8\x01\x01\x12J\n\tgroup_uid\x18\x02 \x01(\tB7\xbaH4r/2-^(client|studio|plat)_[0-9a-hjkmnp-tv-z]{26}$\xd8\x01\x01\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08:b\xbaH_\x1a]\n\x0ememberships.of\x12\x1ename a user_uid or a group_uid\x1a+this.user_uid != \'\' || this.group_uid != \'\'\"f\n\x17ListMembershipsResponse\x12\x32\n\x0bmemberships\x18\x01 \x03(\x0b\x32\x1d.eridu.identity.v1.Membership\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x86\x02\n\x11MembershipService\x12u\n\x0fGrantMembership\x12).eridu.identity.v1.GrantMembershipRequest\x1a\x1d.eridu.identity.v1.Membership\"\x18\x8a\xb5\x18\x14\x08\x02\x12\x04\x08\x01\x10\x03\x12\x04\x08\x02\x10\x03\x12\x04\x08\x03\x10\x03\x12z\n\x0fListMemberships\x12).eridu.identity.v1.ListMembershipsRequest\x1a*.eridu.identity.v1.ListMembershipsResponse\"\x10\x90\x02\x01\x8a\xb5\x18\t\x08\x01\x1a\x05tasksb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*eridu/identity/v1/membership_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\"eridu/identity/v1/membership.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xed\x03\n\x16GrantMembershipRequest\x12\x36\n\x08user_uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\x12G\n\tgroup_uid\x18\x02 \x01(\tB4\xbaH1r/2-^(client|studio|plat)_[0-9a-hjkmnp-tv-z]{26}$\x12/\n\x04role\x18\x03 \x01(\x0e\x32\x15.eridu.common.v1.RoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x1f\n\nrequest_id\x18\x04 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12-\n\tstarts_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07:\x89\x01\xbaH\x85\x01\x1a\x82\x01\n\x11membership.period\x12 starts_at must be before ends_at\x1aK!has(this.starts_at) || !has(this.ends_at) || this.starts_at < this.ends_at\"\xd2\x01\n\x1b\x43hangeMembershipRoleRequest\x12\x30\n\x03uid\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^mbr_[0-9a-hjkmnp-tv-z]{26}$\x12/\n\x04role\x18\x02 \x01(\x0e\x32\x15.eridu.common.v1.RoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9d\x01\n\x17RevokeMembershipRequest\x12\x30\n\x03uid\x18\x01 \x01(\tB#\xbaH r\x1e\x32\x1c^mbr_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xbd\x02\n\x16ListMembershipsRequest\x12\x39\n\x08user_uid\x18\x01 \x01(\tB\'\xbaH$r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\xd8\x01\x01\x12J\n\tgroup_uid\x18\x02 \x01(\tB7\xbaH4r/2-^(client|studio|plat)_[0-9a-hjkmnp-tv-z]{26}$\xd8\x01\x01\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08:b\xbaH_\x1a]\n\x0ememberships.of\x12\x1ename a user_uid or a group_uid\x1a+this.user_uid != \'\' || this.group_uid != \'\'\"f\n\x17ListMembershipsResponse\x12\x32\n\x0bmemberships\x18\x01 \x03(\x0b\x32\x1d.eridu.identity.v1.Membership\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x80\x04\n\x11MembershipService\x12u\n\x0fGrantMembership\x12).eridu.identity.v1.GrantMembershipRequest\x1a\x1d.eridu.identity.v1.Membership\"\x18\x8a\xb5\x18\x14\x08\x02\x12\x04\x08\x01\x10\x03\x12\x04\x08\x02\x10\x03\x12\x04\x08\x03\x10\x03\x12\x7f\n\x14\x43hangeMembershipRole\x12..eridu.identity.v1.ChangeMembershipRoleRequest\x1a\x1d.eridu.identity.v1.Membership\"\x18\x8a\xb5\x18\x14\x08\x02\x12\x04\x08\x01\x10\x03\x12\x04\x08\x02\x10\x03\x12\x04\x08\x03\x10\x03\x12w\n\x10RevokeMembership\x12*.eridu.identity.v1.RevokeMembershipRequest\x1a\x1d.eridu.identity.v1.Membership\"\x18\x8a\xb5\x18\x14\x08\x02\x12\x04\x08\x01\x10\x03\x12\x04\x08\x02\x10\x03\x12\x04\x08\x03\x10\x03\x12z\n\x0fListMemberships\x12).eridu.identity.v1.ListMembershipsRequest\x1a*.eridu.identity.v1.ListMembershipsResponse\"\x10\x90\x02\x01\x8a\xb5\x18\t\x08\x01\x1a\x05tasksb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +43,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GRANTMEMBERSHIPREQUEST'].fields_by_name['role']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
   _globals['_GRANTMEMBERSHIPREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_GRANTMEMBERSHIPREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_GRANTMEMBERSHIPREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_GRANTMEMBERSHIPREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_GRANTMEMBERSHIPREQUEST']._loaded_options = None
+  _globals['_GRANTMEMBERSHIPREQUEST']._serialized_options = b'\272H\205\001\032\202\001\n\021membership.period\022 starts_at must be before ends_at\032K!has(this.starts_at) || !has(this.ends_at) || this.starts_at < this.ends_at'
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST'].fields_by_name['uid']._serialized_options = b'\272H r\0362\034^mbr_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST'].fields_by_name['role']._loaded_options = None
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST'].fields_by_name['role']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_REVOKEMEMBERSHIPREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_REVOKEMEMBERSHIPREQUEST'].fields_by_name['uid']._serialized_options = b'\272H r\0362\034^mbr_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_REVOKEMEMBERSHIPREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_REVOKEMEMBERSHIPREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_REVOKEMEMBERSHIPREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_REVOKEMEMBERSHIPREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_REVOKEMEMBERSHIPREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_REVOKEMEMBERSHIPREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_LISTMEMBERSHIPSREQUEST'].fields_by_name['user_uid']._loaded_options = None
   _globals['_LISTMEMBERSHIPSREQUEST'].fields_by_name['user_uid']._serialized_options = b'\272H$r\0372\035^user_[0-9a-hjkmnp-tv-z]{26}$\330\001\001'
   _globals['_LISTMEMBERSHIPSREQUEST'].fields_by_name['group_uid']._loaded_options = None
@@ -54,14 +77,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTMEMBERSHIPSREQUEST']._serialized_options = b'\272H_\032]\n\016memberships.of\022\036name a user_uid or a group_uid\032+this.user_uid != \'\' || this.group_uid != \'\''
   _globals['_MEMBERSHIPSERVICE'].methods_by_name['GrantMembership']._loaded_options = None
   _globals['_MEMBERSHIPSERVICE'].methods_by_name['GrantMembership']._serialized_options = b'\212\265\030\024\010\002\022\004\010\001\020\003\022\004\010\002\020\003\022\004\010\003\020\003'
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['ChangeMembershipRole']._loaded_options = None
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['ChangeMembershipRole']._serialized_options = b'\212\265\030\024\010\002\022\004\010\001\020\003\022\004\010\002\020\003\022\004\010\003\020\003'
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['RevokeMembership']._loaded_options = None
+  _globals['_MEMBERSHIPSERVICE'].methods_by_name['RevokeMembership']._serialized_options = b'\212\265\030\024\010\002\022\004\010\001\020\003\022\004\010\002\020\003\022\004\010\003\020\003'
   _globals['_MEMBERSHIPSERVICE'].methods_by_name['ListMemberships']._loaded_options = None
   _globals['_MEMBERSHIPSERVICE'].methods_by_name['ListMemberships']._serialized_options = b'\220\002\001\212\265\030\t\010\001\032\005tasks'
-  _globals['_GRANTMEMBERSHIPREQUEST']._serialized_start=161
-  _globals['_GRANTMEMBERSHIPREQUEST']._serialized_end=396
-  _globals['_LISTMEMBERSHIPSREQUEST']._serialized_start=399
-  _globals['_LISTMEMBERSHIPSREQUEST']._serialized_end=716
-  _globals['_LISTMEMBERSHIPSRESPONSE']._serialized_start=718
-  _globals['_LISTMEMBERSHIPSRESPONSE']._serialized_end=820
-  _globals['_MEMBERSHIPSERVICE']._serialized_start=823
-  _globals['_MEMBERSHIPSERVICE']._serialized_end=1085
+  _globals['_GRANTMEMBERSHIPREQUEST']._serialized_start=194
+  _globals['_GRANTMEMBERSHIPREQUEST']._serialized_end=687
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST']._serialized_start=690
+  _globals['_CHANGEMEMBERSHIPROLEREQUEST']._serialized_end=900
+  _globals['_REVOKEMEMBERSHIPREQUEST']._serialized_start=903
+  _globals['_REVOKEMEMBERSHIPREQUEST']._serialized_end=1060
+  _globals['_LISTMEMBERSHIPSREQUEST']._serialized_start=1063
+  _globals['_LISTMEMBERSHIPSREQUEST']._serialized_end=1380
+  _globals['_LISTMEMBERSHIPSRESPONSE']._serialized_start=1382
+  _globals['_LISTMEMBERSHIPSRESPONSE']._serialized_end=1484
+  _globals['_MEMBERSHIPSERVICE']._serialized_start=1487
+  _globals['_MEMBERSHIPSERVICE']._serialized_end=1999
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from eridu.common.v1 import access_pb2 as _access_pb2
 from eridu.identity.v1 import membership_pb2 as _membership_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -30,6 +31,9 @@ class GrantMembershipRequest(_message.Message):
     GROUP_UID_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    STARTS_AT_FIELD_NUMBER: _builtins.int
+    ENDS_AT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     user_uid: _builtins.str
     """The person, `user_…`."""
     group_uid: _builtins.str
@@ -38,6 +42,16 @@ class GrantMembershipRequest(_message.Message):
     """The role there."""
     request_id: _builtins.str
     """A UUID of the caller's: the same id again replays the first answer."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    @_builtins.property
+    def starts_at(self) -> _timestamp_pb2.Timestamp:
+        """From when on it counts (UTC); absent: at once."""
+
+    @_builtins.property
+    def ends_at(self) -> _timestamp_pb2.Timestamp:
+        """Until when it counts (UTC); absent: without end."""
+
     def __init__(
         self,
         *,
@@ -45,14 +59,89 @@ class GrantMembershipRequest(_message.Message):
         group_uid: _builtins.str = ...,
         role: _access_pb2.Role.ValueType = ...,
         request_id: _builtins.str = ...,
+        starts_at: _timestamp_pb2.Timestamp | None = ...,
+        ends_at: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "starts_at", b"starts_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["group_uid", b"group_uid", "request_id", b"request_id", "role", b"role", "user_uid", b"user_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "group_uid", b"group_uid", "reason", b"reason", "request_id", b"request_id", "role", b"role", "starts_at", b"starts_at", "user_uid", b"user_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GrantMembershipRequest: _TypeAlias = GrantMembershipRequest  # noqa: Y015
+
+@_typing.final
+class ChangeMembershipRoleRequest(_message.Message):
+    """What ChangeMembershipRole needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The membership, `mbr_…`."""
+    role: _access_pb2.Role.ValueType
+    """The role there."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        role: _access_pb2.Role.ValueType = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "role", b"role", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangeMembershipRoleRequest: _TypeAlias = ChangeMembershipRoleRequest  # noqa: Y015
+
+@_typing.final
+class RevokeMembershipRequest(_message.Message):
+    """What RevokeMembership needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The membership, `mbr_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeMembershipRequest: _TypeAlias = RevokeMembershipRequest  # noqa: Y015
 
 @_typing.final
 class ListMembershipsRequest(_message.Message):

@@ -41,6 +41,16 @@ class MembershipServiceStub:
                 request_serializer=eridu_dot_identity_dot_v1_dot_membership__service__pb2.GrantMembershipRequest.SerializeToString,
                 response_deserializer=eridu_dot_identity_dot_v1_dot_membership__pb2.Membership.FromString,
                 _registered_method=True)
+        self.ChangeMembershipRole = channel.unary_unary(
+                '/eridu.identity.v1.MembershipService/ChangeMembershipRole',
+                request_serializer=eridu_dot_identity_dot_v1_dot_membership__service__pb2.ChangeMembershipRoleRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_membership__pb2.Membership.FromString,
+                _registered_method=True)
+        self.RevokeMembership = channel.unary_unary(
+                '/eridu.identity.v1.MembershipService/RevokeMembership',
+                request_serializer=eridu_dot_identity_dot_v1_dot_membership__service__pb2.RevokeMembershipRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_membership__pb2.Membership.FromString,
+                _registered_method=True)
         self.ListMemberships = channel.unary_unary(
                 '/eridu.identity.v1.MembershipService/ListMemberships',
                 request_serializer=eridu_dot_identity_dot_v1_dot_membership__service__pb2.ListMembershipsRequest.SerializeToString,
@@ -53,14 +63,32 @@ class MembershipServiceServicer:
     """
 
     def GrantMembership(self, request, context):
-        """Grants a user a role in a group. ALREADY_EXISTS (MEMBERSHIP_EXISTS) when the user is a member; NOT_FOUND (USER_NOT_FOUND, GROUP_NOT_FOUND).
+        """Grants a user a role in a group; the group's admins do. ALREADY_EXISTS (MEMBERSHIP_EXISTS) when the user has a membership
+        there that has not ended; NOT_FOUND (USER_NOT_FOUND, GROUP_NOT_FOUND); INVALID_ARGUMENT (PERIOD_INVALID) for an end that is past.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ChangeMembershipRole(self, request, context):
+        """Gives a membership another role; the group's admins do. FAILED_PRECONDITION (LAST_ADMIN) when no other admin would be left;
+        NOT_FOUND (MEMBERSHIP_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeMembership(self, request, context):
+        """Ends a membership now; the group's admins do, and everybody may leave. FAILED_PRECONDITION (LAST_ADMIN) when no other admin
+        would be left; NOT_FOUND (MEMBERSHIP_NOT_FOUND), ABORTED (STALE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListMemberships(self, request, context):
-        """Lists memberships of a user or of a group, oldest first. A user sees the own ones; a group's are for its members.
+        """Lists memberships of a user or of a group, oldest first, those that begin later or have ended too. A user sees the own ones;
+        a group's are for its members.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,6 +100,16 @@ def add_MembershipServiceServicer_to_server(servicer, server):
             'GrantMembership': grpc.unary_unary_rpc_method_handler(
                     servicer.GrantMembership,
                     request_deserializer=eridu_dot_identity_dot_v1_dot_membership__service__pb2.GrantMembershipRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_membership__pb2.Membership.SerializeToString,
+            ),
+            'ChangeMembershipRole': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangeMembershipRole,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_membership__service__pb2.ChangeMembershipRoleRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_membership__pb2.Membership.SerializeToString,
+            ),
+            'RevokeMembership': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeMembership,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_membership__service__pb2.RevokeMembershipRequest.FromString,
                     response_serializer=eridu_dot_identity_dot_v1_dot_membership__pb2.Membership.SerializeToString,
             ),
             'ListMemberships': grpc.unary_unary_rpc_method_handler(
@@ -107,6 +145,60 @@ class MembershipService:
             target,
             '/eridu.identity.v1.MembershipService/GrantMembership',
             eridu_dot_identity_dot_v1_dot_membership__service__pb2.GrantMembershipRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_membership__pb2.Membership.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ChangeMembershipRole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.MembershipService/ChangeMembershipRole',
+            eridu_dot_identity_dot_v1_dot_membership__service__pb2.ChangeMembershipRoleRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_membership__pb2.Membership.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeMembership(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.MembershipService/RevokeMembership',
+            eridu_dot_identity_dot_v1_dot_membership__service__pb2.RevokeMembershipRequest.SerializeToString,
             eridu_dot_identity_dot_v1_dot_membership__pb2.Membership.FromString,
             options,
             channel_credentials,

@@ -35,9 +35,21 @@ class MembershipServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MembershipServiceAsyncStub: ...
     GrantMembership: _grpc.UnaryUnaryMultiCallable[_membership_service_pb2.GrantMembershipRequest, _membership_pb2.Membership]
-    """Grants a user a role in a group. ALREADY_EXISTS (MEMBERSHIP_EXISTS) when the user is a member; NOT_FOUND (USER_NOT_FOUND, GROUP_NOT_FOUND)."""
+    """Grants a user a role in a group; the group's admins do. ALREADY_EXISTS (MEMBERSHIP_EXISTS) when the user has a membership
+    there that has not ended; NOT_FOUND (USER_NOT_FOUND, GROUP_NOT_FOUND); INVALID_ARGUMENT (PERIOD_INVALID) for an end that is past.
+    """
+    ChangeMembershipRole: _grpc.UnaryUnaryMultiCallable[_membership_service_pb2.ChangeMembershipRoleRequest, _membership_pb2.Membership]
+    """Gives a membership another role; the group's admins do. FAILED_PRECONDITION (LAST_ADMIN) when no other admin would be left;
+    NOT_FOUND (MEMBERSHIP_NOT_FOUND), ABORTED (STALE).
+    """
+    RevokeMembership: _grpc.UnaryUnaryMultiCallable[_membership_service_pb2.RevokeMembershipRequest, _membership_pb2.Membership]
+    """Ends a membership now; the group's admins do, and everybody may leave. FAILED_PRECONDITION (LAST_ADMIN) when no other admin
+    would be left; NOT_FOUND (MEMBERSHIP_NOT_FOUND), ABORTED (STALE).
+    """
     ListMemberships: _grpc.UnaryUnaryMultiCallable[_membership_service_pb2.ListMembershipsRequest, _membership_service_pb2.ListMembershipsResponse]
-    """Lists memberships of a user or of a group, oldest first. A user sees the own ones; a group's are for its members."""
+    """Lists memberships of a user or of a group, oldest first, those that begin later or have ended too. A user sees the own ones;
+    a group's are for its members.
+    """
 
 @_typing.type_check_only
 class MembershipServiceAsyncStub(MembershipServiceStub):
@@ -45,9 +57,21 @@ class MembershipServiceAsyncStub(MembershipServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GrantMembership: _aio.UnaryUnaryMultiCallable[_membership_service_pb2.GrantMembershipRequest, _membership_pb2.Membership]  # type: ignore[assignment]
-    """Grants a user a role in a group. ALREADY_EXISTS (MEMBERSHIP_EXISTS) when the user is a member; NOT_FOUND (USER_NOT_FOUND, GROUP_NOT_FOUND)."""
+    """Grants a user a role in a group; the group's admins do. ALREADY_EXISTS (MEMBERSHIP_EXISTS) when the user has a membership
+    there that has not ended; NOT_FOUND (USER_NOT_FOUND, GROUP_NOT_FOUND); INVALID_ARGUMENT (PERIOD_INVALID) for an end that is past.
+    """
+    ChangeMembershipRole: _aio.UnaryUnaryMultiCallable[_membership_service_pb2.ChangeMembershipRoleRequest, _membership_pb2.Membership]  # type: ignore[assignment]
+    """Gives a membership another role; the group's admins do. FAILED_PRECONDITION (LAST_ADMIN) when no other admin would be left;
+    NOT_FOUND (MEMBERSHIP_NOT_FOUND), ABORTED (STALE).
+    """
+    RevokeMembership: _aio.UnaryUnaryMultiCallable[_membership_service_pb2.RevokeMembershipRequest, _membership_pb2.Membership]  # type: ignore[assignment]
+    """Ends a membership now; the group's admins do, and everybody may leave. FAILED_PRECONDITION (LAST_ADMIN) when no other admin
+    would be left; NOT_FOUND (MEMBERSHIP_NOT_FOUND), ABORTED (STALE).
+    """
     ListMemberships: _aio.UnaryUnaryMultiCallable[_membership_service_pb2.ListMembershipsRequest, _membership_service_pb2.ListMembershipsResponse]  # type: ignore[assignment]
-    """Lists memberships of a user or of a group, oldest first. A user sees the own ones; a group's are for its members."""
+    """Lists memberships of a user or of a group, oldest first, those that begin later or have ended too. A user sees the own ones;
+    a group's are for its members.
+    """
 
 class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who belongs to which group, with which role."""
@@ -58,7 +82,29 @@ class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _membership_service_pb2.GrantMembershipRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_membership_pb2.Membership, _abc.Awaitable[_membership_pb2.Membership]]:
-        """Grants a user a role in a group. ALREADY_EXISTS (MEMBERSHIP_EXISTS) when the user is a member; NOT_FOUND (USER_NOT_FOUND, GROUP_NOT_FOUND)."""
+        """Grants a user a role in a group; the group's admins do. ALREADY_EXISTS (MEMBERSHIP_EXISTS) when the user has a membership
+        there that has not ended; NOT_FOUND (USER_NOT_FOUND, GROUP_NOT_FOUND); INVALID_ARGUMENT (PERIOD_INVALID) for an end that is past.
+        """
+
+    @_abc_1.abstractmethod
+    def ChangeMembershipRole(
+        self,
+        request: _membership_service_pb2.ChangeMembershipRoleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_membership_pb2.Membership, _abc.Awaitable[_membership_pb2.Membership]]:
+        """Gives a membership another role; the group's admins do. FAILED_PRECONDITION (LAST_ADMIN) when no other admin would be left;
+        NOT_FOUND (MEMBERSHIP_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeMembership(
+        self,
+        request: _membership_service_pb2.RevokeMembershipRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_membership_pb2.Membership, _abc.Awaitable[_membership_pb2.Membership]]:
+        """Ends a membership now; the group's admins do, and everybody may leave. FAILED_PRECONDITION (LAST_ADMIN) when no other admin
+        would be left; NOT_FOUND (MEMBERSHIP_NOT_FOUND), ABORTED (STALE).
+        """
 
     @_abc_1.abstractmethod
     def ListMemberships(
@@ -66,6 +112,8 @@ class MembershipServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _membership_service_pb2.ListMembershipsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_membership_service_pb2.ListMembershipsResponse, _abc.Awaitable[_membership_service_pb2.ListMembershipsResponse]]:
-        """Lists memberships of a user or of a group, oldest first. A user sees the own ones; a group's are for its members."""
+        """Lists memberships of a user or of a group, oldest first, those that begin later or have ended too. A user sees the own ones;
+        a group's are for its members.
+        """
 
 def add_MembershipServiceServicer_to_server(servicer: MembershipServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

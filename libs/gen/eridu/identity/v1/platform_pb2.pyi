@@ -26,6 +26,8 @@ class Platform(_message.Message):
 
     UID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    API_CONFIG_SET_AT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
@@ -37,6 +39,14 @@ class Platform(_message.Message):
     """Name, unique among the living platforms."""
     etag: _builtins.str
     """Changes with every change. Send it back with an update to be refused (STALE) when somebody was faster."""
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Struct:
+        """How shows are broadcast there: a free JSON object. Never a secret."""
+
+    @_builtins.property
+    def api_config_set_at(self) -> _timestamp_pb2.Timestamp:
+        """When the secrets of its API were last set (UTC); absent when there are none."""
+
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Free JSON object, at most 16 KiB."""
@@ -58,15 +68,17 @@ class Platform(_message.Message):
         *,
         uid: _builtins.str = ...,
         name: _builtins.str = ...,
+        settings: _struct_pb2.Struct | None = ...,
+        api_config_set_at: _timestamp_pb2.Timestamp | None = ...,
         metadata: _struct_pb2.Struct | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         deleted_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "metadata", b"metadata", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["api_config_set_at", b"api_config_set_at", "created_at", b"created_at", "deleted_at", b"deleted_at", "metadata", b"metadata", "settings", b"settings", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "etag", b"etag", "metadata", b"metadata", "name", b"name", "uid", b"uid", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_config_set_at", b"api_config_set_at", "created_at", b"created_at", "deleted_at", b"deleted_at", "etag", b"etag", "metadata", b"metadata", "name", b"name", "settings", b"settings", "uid", b"uid", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

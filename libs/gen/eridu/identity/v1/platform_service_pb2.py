@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from eridu.common.v1 import access_pb2 as eridu_dot_common_dot_v1_dot_access__pb2
 from eridu.identity.v1 import platform_pb2 as eridu_dot_identity_dot_v1_dot_platform__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(eridu/identity/v1/platform_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a eridu/identity/v1/platform.proto\x1a\x1cgoogle/protobuf/struct.proto\"}\n\x15\x43reatePlatformRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x15 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"G\n\x12GetPlatformRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^plat_[0-9a-hjkmnp-tv-z]{26}$\"\x83\x01\n\x14ListPlatformsRequest\x12\x18\n\x05names\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x17\n\x04uids\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"`\n\x15ListPlatformsResponse\x12.\n\tplatforms\x18\x01 \x03(\x0b\x32\x1b.eridu.identity.v1.Platform\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xfe\x02\n\x0fPlatformService\x12_\n\x0e\x43reatePlatform\x12(.eridu.identity.v1.CreatePlatformRequest\x1a\x1b.eridu.identity.v1.Platform\"\x06\x8a\xb5\x18\x02\x08\x03\x12{\n\x0bGetPlatform\x12%.eridu.identity.v1.GetPlatformRequest\x1a\x1b.eridu.identity.v1.Platform\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12\x8c\x01\n\rListPlatforms\x12\'.eridu.identity.v1.ListPlatformsRequest\x1a(.eridu.identity.v1.ListPlatformsResponse\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasksb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(eridu/identity/v1/platform_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a eridu/identity/v1/platform.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xa8\x01\n\x15\x43reatePlatformRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12)\n\x08settings\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x15 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"G\n\x12GetPlatformRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^plat_[0-9a-hjkmnp-tv-z]{26}$\"X\n\x18\x42\x61tchGetPlatformsRequest\x12<\n\x04uids\x18\x01 \x03(\tB.\xbaH+\x92\x01(\x08\x01\x10\xe8\x07\"!r\x1f\x32\x1d^plat_[0-9a-hjkmnp-tv-z]{26}$\"a\n\x19\x42\x61tchGetPlatformsResponse\x12.\n\tplatforms\x18\x01 \x03(\x0b\x32\x1b.eridu.identity.v1.Platform\x12\x14\n\x0cmissing_uids\x18\x02 \x03(\t\"\xb6\x01\n\x14ListPlatformsRequest\x12\x18\n\x05names\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x17\n\x04uids\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\tname_part\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x14\n\x0cshow_deleted\x18\x06 \x01(\x08\"`\n\x15ListPlatformsResponse\x12.\n\tplatforms\x18\x01 \x03(\x0b\x32\x1b.eridu.identity.v1.Platform\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc0\x02\n\x15UpdatePlatformRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^plat_[0-9a-hjkmnp-tv-z]{26}$\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x05\x10\x01\x18\xc8\x01\xd8\x01\x01\x12)\n\x08settings\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Struct\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12/\n\x0bupdate_mask\x18/ \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9c\x01\n\x15\x44\x65letePlatformRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^plat_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9e\x01\n\x17UndeletePlatformRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^plat_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xc3\x01\n\x13SetApiConfigRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^plat_[0-9a-hjkmnp-tv-z]{26}$\x12\'\n\x06\x63onfig\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"g\n\x16RevealApiConfigRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^plat_[0-9a-hjkmnp-tv-z]{26}$\x12\x1a\n\x06reason\x18\x31 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"B\n\x17RevealApiConfigResponse\x12\'\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x17.google.protobuf.Struct2\xa4\x08\n\x0fPlatformService\x12_\n\x0e\x43reatePlatform\x12(.eridu.identity.v1.CreatePlatformRequest\x1a\x1b.eridu.identity.v1.Platform\"\x06\x8a\xb5\x18\x02\x08\x03\x12{\n\x0bGetPlatform\x12%.eridu.identity.v1.GetPlatformRequest\x1a\x1b.eridu.identity.v1.Platform\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12\x98\x01\n\x11\x42\x61tchGetPlatforms\x12+.eridu.identity.v1.BatchGetPlatformsRequest\x1a,.eridu.identity.v1.BatchGetPlatformsResponse\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12\x8c\x01\n\rListPlatforms\x12\'.eridu.identity.v1.ListPlatformsRequest\x1a(.eridu.identity.v1.ListPlatformsResponse\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12\x65\n\x0eUpdatePlatform\x12(.eridu.identity.v1.UpdatePlatformRequest\x1a\x1b.eridu.identity.v1.Platform\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x03\x10\x02\x12_\n\x0e\x44\x65letePlatform\x12(.eridu.identity.v1.DeletePlatformRequest\x1a\x1b.eridu.identity.v1.Platform\"\x06\x8a\xb5\x18\x02\x08\x03\x12\x63\n\x10UndeletePlatform\x12*.eridu.identity.v1.UndeletePlatformRequest\x1a\x1b.eridu.identity.v1.Platform\"\x06\x8a\xb5\x18\x02\x08\x03\x12\x61\n\x0cSetApiConfig\x12&.eridu.identity.v1.SetApiConfigRequest\x1a\x1b.eridu.identity.v1.Platform\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x03\x10\x02\x12y\n\x0fRevealApiConfig\x12).eridu.identity.v1.RevealApiConfigRequest\x1a*.eridu.identity.v1.RevealApiConfigResponse\"\x0f\x90\x02\x02\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x03\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEPLATFORMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETPLATFORMREQUEST'].fields_by_name['uid']._loaded_options = None
   _globals['_GETPLATFORMREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^plat_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_BATCHGETPLATFORMSREQUEST'].fields_by_name['uids']._loaded_options = None
+  _globals['_BATCHGETPLATFORMSREQUEST'].fields_by_name['uids']._serialized_options = b'\272H+\222\001(\010\001\020\350\007\"!r\0372\035^plat_[0-9a-hjkmnp-tv-z]{26}$'
   _globals['_LISTPLATFORMSREQUEST'].fields_by_name['names']._loaded_options = None
   _globals['_LISTPLATFORMSREQUEST'].fields_by_name['names']._serialized_options = b'\272H\006\222\001\003\020\364\003'
   _globals['_LISTPLATFORMSREQUEST'].fields_by_name['uids']._loaded_options = None
@@ -49,20 +52,88 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPLATFORMSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTPLATFORMSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTPLATFORMSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_LISTPLATFORMSREQUEST'].fields_by_name['name_part']._loaded_options = None
+  _globals['_LISTPLATFORMSREQUEST'].fields_by_name['name_part']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_UPDATEPLATFORMREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UPDATEPLATFORMREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^plat_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UPDATEPLATFORMREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_UPDATEPLATFORMREQUEST'].fields_by_name['name']._serialized_options = b'\272H\nr\005\020\001\030\310\001\330\001\001'
+  _globals['_UPDATEPLATFORMREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UPDATEPLATFORMREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UPDATEPLATFORMREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UPDATEPLATFORMREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UPDATEPLATFORMREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEPLATFORMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_DELETEPLATFORMREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_DELETEPLATFORMREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^plat_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_DELETEPLATFORMREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DELETEPLATFORMREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_DELETEPLATFORMREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_DELETEPLATFORMREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_DELETEPLATFORMREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DELETEPLATFORMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UNDELETEPLATFORMREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UNDELETEPLATFORMREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^plat_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UNDELETEPLATFORMREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UNDELETEPLATFORMREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UNDELETEPLATFORMREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UNDELETEPLATFORMREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UNDELETEPLATFORMREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UNDELETEPLATFORMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_SETAPICONFIGREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_SETAPICONFIGREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^plat_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_SETAPICONFIGREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_SETAPICONFIGREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_SETAPICONFIGREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_SETAPICONFIGREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_SETAPICONFIGREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SETAPICONFIGREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_REVEALAPICONFIGREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_REVEALAPICONFIGREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^plat_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_REVEALAPICONFIGREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_REVEALAPICONFIGREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
   _globals['_PLATFORMSERVICE'].methods_by_name['CreatePlatform']._loaded_options = None
   _globals['_PLATFORMSERVICE'].methods_by_name['CreatePlatform']._serialized_options = b'\212\265\030\002\010\003'
   _globals['_PLATFORMSERVICE'].methods_by_name['GetPlatform']._loaded_options = None
   _globals['_PLATFORMSERVICE'].methods_by_name['GetPlatform']._serialized_options = b'\220\002\001\212\265\030!\010\001\032\nscheduling\032\nproduction\032\005tasks'
+  _globals['_PLATFORMSERVICE'].methods_by_name['BatchGetPlatforms']._loaded_options = None
+  _globals['_PLATFORMSERVICE'].methods_by_name['BatchGetPlatforms']._serialized_options = b'\220\002\001\212\265\030!\010\001\032\nscheduling\032\nproduction\032\005tasks'
   _globals['_PLATFORMSERVICE'].methods_by_name['ListPlatforms']._loaded_options = None
   _globals['_PLATFORMSERVICE'].methods_by_name['ListPlatforms']._serialized_options = b'\220\002\001\212\265\030!\010\001\032\nscheduling\032\nproduction\032\005tasks'
-  _globals['_CREATEPLATFORMREQUEST']._serialized_start=186
-  _globals['_CREATEPLATFORMREQUEST']._serialized_end=311
-  _globals['_GETPLATFORMREQUEST']._serialized_start=313
-  _globals['_GETPLATFORMREQUEST']._serialized_end=384
-  _globals['_LISTPLATFORMSREQUEST']._serialized_start=387
-  _globals['_LISTPLATFORMSREQUEST']._serialized_end=518
-  _globals['_LISTPLATFORMSRESPONSE']._serialized_start=520
-  _globals['_LISTPLATFORMSRESPONSE']._serialized_end=616
-  _globals['_PLATFORMSERVICE']._serialized_start=619
-  _globals['_PLATFORMSERVICE']._serialized_end=1001
+  _globals['_PLATFORMSERVICE'].methods_by_name['UpdatePlatform']._loaded_options = None
+  _globals['_PLATFORMSERVICE'].methods_by_name['UpdatePlatform']._serialized_options = b'\212\265\030\010\010\002\022\004\010\003\020\002'
+  _globals['_PLATFORMSERVICE'].methods_by_name['DeletePlatform']._loaded_options = None
+  _globals['_PLATFORMSERVICE'].methods_by_name['DeletePlatform']._serialized_options = b'\212\265\030\002\010\003'
+  _globals['_PLATFORMSERVICE'].methods_by_name['UndeletePlatform']._loaded_options = None
+  _globals['_PLATFORMSERVICE'].methods_by_name['UndeletePlatform']._serialized_options = b'\212\265\030\002\010\003'
+  _globals['_PLATFORMSERVICE'].methods_by_name['SetApiConfig']._loaded_options = None
+  _globals['_PLATFORMSERVICE'].methods_by_name['SetApiConfig']._serialized_options = b'\212\265\030\010\010\002\022\004\010\003\020\002'
+  _globals['_PLATFORMSERVICE'].methods_by_name['RevealApiConfig']._loaded_options = None
+  _globals['_PLATFORMSERVICE'].methods_by_name['RevealApiConfig']._serialized_options = b'\220\002\002\212\265\030\010\010\002\022\004\010\003\020\002'
+  _globals['_CREATEPLATFORMREQUEST']._serialized_start=221
+  _globals['_CREATEPLATFORMREQUEST']._serialized_end=389
+  _globals['_GETPLATFORMREQUEST']._serialized_start=391
+  _globals['_GETPLATFORMREQUEST']._serialized_end=462
+  _globals['_BATCHGETPLATFORMSREQUEST']._serialized_start=464
+  _globals['_BATCHGETPLATFORMSREQUEST']._serialized_end=552
+  _globals['_BATCHGETPLATFORMSRESPONSE']._serialized_start=554
+  _globals['_BATCHGETPLATFORMSRESPONSE']._serialized_end=651
+  _globals['_LISTPLATFORMSREQUEST']._serialized_start=654
+  _globals['_LISTPLATFORMSREQUEST']._serialized_end=836
+  _globals['_LISTPLATFORMSRESPONSE']._serialized_start=838
+  _globals['_LISTPLATFORMSRESPONSE']._serialized_end=934
+  _globals['_UPDATEPLATFORMREQUEST']._serialized_start=937
+  _globals['_UPDATEPLATFORMREQUEST']._serialized_end=1257
+  _globals['_DELETEPLATFORMREQUEST']._serialized_start=1260
+  _globals['_DELETEPLATFORMREQUEST']._serialized_end=1416
+  _globals['_UNDELETEPLATFORMREQUEST']._serialized_start=1419
+  _globals['_UNDELETEPLATFORMREQUEST']._serialized_end=1577
+  _globals['_SETAPICONFIGREQUEST']._serialized_start=1580
+  _globals['_SETAPICONFIGREQUEST']._serialized_end=1775
+  _globals['_REVEALAPICONFIGREQUEST']._serialized_start=1777
+  _globals['_REVEALAPICONFIGREQUEST']._serialized_end=1880
+  _globals['_REVEALAPICONFIGRESPONSE']._serialized_start=1882
+  _globals['_REVEALAPICONFIGRESPONSE']._serialized_end=1948
+  _globals['_PLATFORMSERVICE']._serialized_start=1951
+  _globals['_PLATFORMSERVICE']._serialized_end=3011
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from eridu.identity.v1 import platform_pb2 as _platform_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
@@ -27,12 +28,17 @@ class CreatePlatformRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name, unique among the living platforms."""
     request_id: _builtins.str
     """A UUID of the caller's: the same id again replays the first answer."""
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Struct:
+        """How shows are broadcast there: a free JSON object, at most 16 KiB. Never a secret: see SetApiConfig."""
+
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Free JSON object, at most 16 KiB."""
@@ -41,12 +47,13 @@ class CreatePlatformRequest(_message.Message):
         self,
         *,
         name: _builtins.str = ...,
+        settings: _struct_pb2.Struct | None = ...,
         metadata: _struct_pb2.Struct | None = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "settings", b"settings"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "name", b"name", "request_id", b"request_id", "settings", b"settings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -75,6 +82,60 @@ class GetPlatformRequest(_message.Message):
 Global___GetPlatformRequest: _TypeAlias = GetPlatformRequest  # noqa: Y015
 
 @_typing.final
+class BatchGetPlatformsRequest(_message.Message):
+    """What BatchGetPlatforms needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The platforms, `plat_…`, at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["uids", b"uids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetPlatformsRequest: _TypeAlias = BatchGetPlatformsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetPlatformsResponse(_message.Message):
+    """The platforms that were asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLATFORMS_FIELD_NUMBER: _builtins.int
+    MISSING_UIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def platforms(self) -> _containers.RepeatedCompositeFieldContainer[_platform_pb2.Platform]:
+        """Those that are there, in the order of the request."""
+
+    @_builtins.property
+    def missing_uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The uids of those that are not there, or not for the caller to see."""
+
+    def __init__(
+        self,
+        *,
+        platforms: _abc.Iterable[_platform_pb2.Platform] | None = ...,
+        missing_uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_uids", b"missing_uids", "platforms", b"platforms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetPlatformsResponse: _TypeAlias = BatchGetPlatformsResponse  # noqa: Y015
+
+@_typing.final
 class ListPlatformsRequest(_message.Message):
     """What ListPlatforms needs."""
 
@@ -84,10 +145,16 @@ class ListPlatformsRequest(_message.Message):
     UIDS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    NAME_PART_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most: default 50, at most 500 (larger is cut to it)."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
+    name_part: _builtins.str
+    """Only those whose name has this in it, in whatever case."""
+    show_deleted: _builtins.bool
+    """The deleted ones too."""
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only those with one of these names, at most 500."""
@@ -103,10 +170,12 @@ class ListPlatformsRequest(_message.Message):
         uids: _abc.Iterable[_builtins.str] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        name_part: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "page_size", b"page_size", "page_token", b"page_token", "uids", b"uids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name_part", b"name_part", "names", b"names", "page_size", b"page_size", "page_token", b"page_token", "show_deleted", b"show_deleted", "uids", b"uids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -139,3 +208,217 @@ class ListPlatformsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPlatformsResponse: _TypeAlias = ListPlatformsResponse  # noqa: Y015
+
+@_typing.final
+class UpdatePlatformRequest(_message.Message):
+    """What UpdatePlatform needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The platform, `plat_…`."""
+    name: _builtins.str
+    """Name, unique among the living platforms."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    @_builtins.property
+    def settings(self) -> _struct_pb2.Struct:
+        """How shows are broadcast there: a free JSON object, at most 16 KiB. Never a secret: see SetApiConfig."""
+
+    @_builtins.property
+    def metadata(self) -> _struct_pb2.Struct:
+        """Free JSON object, at most 16 KiB."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to write, by name; empty: every field that is set. INVALID_ARGUMENT (MASK_INVALID) for any other path."""
+
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        name: _builtins.str = ...,
+        settings: _struct_pb2.Struct | None = ...,
+        metadata: _struct_pb2.Struct | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "settings", b"settings", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "metadata", b"metadata", "name", b"name", "reason", b"reason", "request_id", b"request_id", "settings", b"settings", "uid", b"uid", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdatePlatformRequest: _TypeAlias = UpdatePlatformRequest  # noqa: Y015
+
+@_typing.final
+class DeletePlatformRequest(_message.Message):
+    """What DeletePlatform needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The platform, `plat_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeletePlatformRequest: _TypeAlias = DeletePlatformRequest  # noqa: Y015
+
+@_typing.final
+class UndeletePlatformRequest(_message.Message):
+    """What UndeletePlatform needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The platform, `plat_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeletePlatformRequest: _TypeAlias = UndeletePlatformRequest  # noqa: Y015
+
+@_typing.final
+class SetApiConfigRequest(_message.Message):
+    """What SetApiConfig needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    CONFIG_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The platform, `plat_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    @_builtins.property
+    def config(self) -> _struct_pb2.Struct:
+        """The secrets, a JSON object of at most 16 KiB. Answered by RevealApiConfig only, in no event and in no log."""
+
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        config: _struct_pb2.Struct | None = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetApiConfigRequest: _TypeAlias = SetApiConfigRequest  # noqa: Y015
+
+@_typing.final
+class RevealApiConfigRequest(_message.Message):
+    """What RevealApiConfig needs. It takes no request_id: an answer that is kept would be a secret that is kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The platform, `plat_…`."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevealApiConfigRequest: _TypeAlias = RevealApiConfigRequest  # noqa: Y015
+
+@_typing.final
+class RevealApiConfigResponse(_message.Message):
+    """The secrets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIG_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def config(self) -> _struct_pb2.Struct:
+        """The JSON object as it was set."""
+
+    def __init__(
+        self,
+        *,
+        config: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevealApiConfigResponse: _TypeAlias = RevealApiConfigResponse  # noqa: Y015

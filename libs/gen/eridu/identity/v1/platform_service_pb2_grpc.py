@@ -46,10 +46,40 @@ class PlatformServiceStub:
                 request_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.GetPlatformRequest.SerializeToString,
                 response_deserializer=eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.FromString,
                 _registered_method=True)
+        self.BatchGetPlatforms = channel.unary_unary(
+                '/eridu.identity.v1.PlatformService/BatchGetPlatforms',
+                request_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.BatchGetPlatformsRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.BatchGetPlatformsResponse.FromString,
+                _registered_method=True)
         self.ListPlatforms = channel.unary_unary(
                 '/eridu.identity.v1.PlatformService/ListPlatforms',
                 request_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.ListPlatformsRequest.SerializeToString,
                 response_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.ListPlatformsResponse.FromString,
+                _registered_method=True)
+        self.UpdatePlatform = channel.unary_unary(
+                '/eridu.identity.v1.PlatformService/UpdatePlatform',
+                request_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.UpdatePlatformRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.FromString,
+                _registered_method=True)
+        self.DeletePlatform = channel.unary_unary(
+                '/eridu.identity.v1.PlatformService/DeletePlatform',
+                request_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.DeletePlatformRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.FromString,
+                _registered_method=True)
+        self.UndeletePlatform = channel.unary_unary(
+                '/eridu.identity.v1.PlatformService/UndeletePlatform',
+                request_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.UndeletePlatformRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.FromString,
+                _registered_method=True)
+        self.SetApiConfig = channel.unary_unary(
+                '/eridu.identity.v1.PlatformService/SetApiConfig',
+                request_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.SetApiConfigRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.FromString,
+                _registered_method=True)
+        self.RevealApiConfig = channel.unary_unary(
+                '/eridu.identity.v1.PlatformService/RevealApiConfig',
+                request_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.RevealApiConfigRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.RevealApiConfigResponse.FromString,
                 _registered_method=True)
 
 
@@ -71,8 +101,53 @@ class PlatformServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetPlatforms(self, request, context):
+        """Reads up to 1,000 platforms at once, in the order of the request; what is not there, or not for the caller to see, is named as missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListPlatforms(self, request, context):
         """Lists all platforms, for everybody who is signed in; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePlatform(self, request, context):
+        """Changes a platform. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (PLATFORM_NAME_TAKEN), NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeletePlatform(self, request, context):
+        """Deletes a platform; its memberships give no rights until `UndeletePlatform` brings it back. FAILED_PRECONDITION (PLATFORM_IN_USE, with the
+        number of each) while it has living shows; NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeletePlatform(self, request, context):
+        """Brings a deleted platform back. ALREADY_EXISTS (PLATFORM_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+        NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetApiConfig(self, request, context):
+        """Keeps the secrets with which the platform's API is called, encrypted; an empty object removes them. INVALID_ARGUMENT
+        (METADATA_INVALID), NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevealApiConfig(self, request, context):
+        """Reads the secrets. Each time is in the audit trail, with its reason. NOT_FOUND (PLATFORM_NOT_FOUND, API_CONFIG_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,10 +166,40 @@ def add_PlatformServiceServicer_to_server(servicer, server):
                     request_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.GetPlatformRequest.FromString,
                     response_serializer=eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.SerializeToString,
             ),
+            'BatchGetPlatforms': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetPlatforms,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.BatchGetPlatformsRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.BatchGetPlatformsResponse.SerializeToString,
+            ),
             'ListPlatforms': grpc.unary_unary_rpc_method_handler(
                     servicer.ListPlatforms,
                     request_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.ListPlatformsRequest.FromString,
                     response_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.ListPlatformsResponse.SerializeToString,
+            ),
+            'UpdatePlatform': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePlatform,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.UpdatePlatformRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.SerializeToString,
+            ),
+            'DeletePlatform': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeletePlatform,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.DeletePlatformRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.SerializeToString,
+            ),
+            'UndeletePlatform': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeletePlatform,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.UndeletePlatformRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.SerializeToString,
+            ),
+            'SetApiConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetApiConfig,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.SetApiConfigRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.SerializeToString,
+            ),
+            'RevealApiConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevealApiConfig,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.RevealApiConfigRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_platform__service__pb2.RevealApiConfigResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -163,6 +268,33 @@ class PlatformService:
             _registered_method=True)
 
     @staticmethod
+    def BatchGetPlatforms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.PlatformService/BatchGetPlatforms',
+            eridu_dot_identity_dot_v1_dot_platform__service__pb2.BatchGetPlatformsRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_platform__service__pb2.BatchGetPlatformsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListPlatforms(request,
             target,
             options=(),
@@ -179,6 +311,141 @@ class PlatformService:
             '/eridu.identity.v1.PlatformService/ListPlatforms',
             eridu_dot_identity_dot_v1_dot_platform__service__pb2.ListPlatformsRequest.SerializeToString,
             eridu_dot_identity_dot_v1_dot_platform__service__pb2.ListPlatformsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePlatform(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.PlatformService/UpdatePlatform',
+            eridu_dot_identity_dot_v1_dot_platform__service__pb2.UpdatePlatformRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeletePlatform(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.PlatformService/DeletePlatform',
+            eridu_dot_identity_dot_v1_dot_platform__service__pb2.DeletePlatformRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeletePlatform(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.PlatformService/UndeletePlatform',
+            eridu_dot_identity_dot_v1_dot_platform__service__pb2.UndeletePlatformRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetApiConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.PlatformService/SetApiConfig',
+            eridu_dot_identity_dot_v1_dot_platform__service__pb2.SetApiConfigRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_platform__pb2.Platform.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevealApiConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.PlatformService/RevealApiConfig',
+            eridu_dot_identity_dot_v1_dot_platform__service__pb2.RevealApiConfigRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_platform__service__pb2.RevealApiConfigResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,8 +38,26 @@ class PlatformServiceStub:
     """Makes a platform. ALREADY_EXISTS (PLATFORM_NAME_TAKEN) when a living one has the name."""
     GetPlatform: _grpc.UnaryUnaryMultiCallable[_platform_service_pb2.GetPlatformRequest, _platform_pb2.Platform]
     """Reads one platform. NOT_FOUND (PLATFORM_NOT_FOUND) also for one that the caller may not see."""
+    BatchGetPlatforms: _grpc.UnaryUnaryMultiCallable[_platform_service_pb2.BatchGetPlatformsRequest, _platform_service_pb2.BatchGetPlatformsResponse]
+    """Reads up to 1,000 platforms at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
     ListPlatforms: _grpc.UnaryUnaryMultiCallable[_platform_service_pb2.ListPlatformsRequest, _platform_service_pb2.ListPlatformsResponse]
     """Lists all platforms, for everybody who is signed in; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+    UpdatePlatform: _grpc.UnaryUnaryMultiCallable[_platform_service_pb2.UpdatePlatformRequest, _platform_pb2.Platform]
+    """Changes a platform. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (PLATFORM_NAME_TAKEN), NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE)."""
+    DeletePlatform: _grpc.UnaryUnaryMultiCallable[_platform_service_pb2.DeletePlatformRequest, _platform_pb2.Platform]
+    """Deletes a platform; its memberships give no rights until `UndeletePlatform` brings it back. FAILED_PRECONDITION (PLATFORM_IN_USE, with the
+    number of each) while it has living shows; NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeletePlatform: _grpc.UnaryUnaryMultiCallable[_platform_service_pb2.UndeletePlatformRequest, _platform_pb2.Platform]
+    """Brings a deleted platform back. ALREADY_EXISTS (PLATFORM_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+    NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+    """
+    SetApiConfig: _grpc.UnaryUnaryMultiCallable[_platform_service_pb2.SetApiConfigRequest, _platform_pb2.Platform]
+    """Keeps the secrets with which the platform's API is called, encrypted; an empty object removes them. INVALID_ARGUMENT
+    (METADATA_INVALID), NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+    """
+    RevealApiConfig: _grpc.UnaryUnaryMultiCallable[_platform_service_pb2.RevealApiConfigRequest, _platform_service_pb2.RevealApiConfigResponse]
+    """Reads the secrets. Each time is in the audit trail, with its reason. NOT_FOUND (PLATFORM_NOT_FOUND, API_CONFIG_NOT_FOUND)."""
 
 @_typing.type_check_only
 class PlatformServiceAsyncStub(PlatformServiceStub):
@@ -50,8 +68,26 @@ class PlatformServiceAsyncStub(PlatformServiceStub):
     """Makes a platform. ALREADY_EXISTS (PLATFORM_NAME_TAKEN) when a living one has the name."""
     GetPlatform: _aio.UnaryUnaryMultiCallable[_platform_service_pb2.GetPlatformRequest, _platform_pb2.Platform]  # type: ignore[assignment]
     """Reads one platform. NOT_FOUND (PLATFORM_NOT_FOUND) also for one that the caller may not see."""
+    BatchGetPlatforms: _aio.UnaryUnaryMultiCallable[_platform_service_pb2.BatchGetPlatformsRequest, _platform_service_pb2.BatchGetPlatformsResponse]  # type: ignore[assignment]
+    """Reads up to 1,000 platforms at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
     ListPlatforms: _aio.UnaryUnaryMultiCallable[_platform_service_pb2.ListPlatformsRequest, _platform_service_pb2.ListPlatformsResponse]  # type: ignore[assignment]
     """Lists all platforms, for everybody who is signed in; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+    UpdatePlatform: _aio.UnaryUnaryMultiCallable[_platform_service_pb2.UpdatePlatformRequest, _platform_pb2.Platform]  # type: ignore[assignment]
+    """Changes a platform. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (PLATFORM_NAME_TAKEN), NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE)."""
+    DeletePlatform: _aio.UnaryUnaryMultiCallable[_platform_service_pb2.DeletePlatformRequest, _platform_pb2.Platform]  # type: ignore[assignment]
+    """Deletes a platform; its memberships give no rights until `UndeletePlatform` brings it back. FAILED_PRECONDITION (PLATFORM_IN_USE, with the
+    number of each) while it has living shows; NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeletePlatform: _aio.UnaryUnaryMultiCallable[_platform_service_pb2.UndeletePlatformRequest, _platform_pb2.Platform]  # type: ignore[assignment]
+    """Brings a deleted platform back. ALREADY_EXISTS (PLATFORM_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+    NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+    """
+    SetApiConfig: _aio.UnaryUnaryMultiCallable[_platform_service_pb2.SetApiConfigRequest, _platform_pb2.Platform]  # type: ignore[assignment]
+    """Keeps the secrets with which the platform's API is called, encrypted; an empty object removes them. INVALID_ARGUMENT
+    (METADATA_INVALID), NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+    """
+    RevealApiConfig: _aio.UnaryUnaryMultiCallable[_platform_service_pb2.RevealApiConfigRequest, _platform_service_pb2.RevealApiConfigResponse]  # type: ignore[assignment]
+    """Reads the secrets. Each time is in the audit trail, with its reason. NOT_FOUND (PLATFORM_NOT_FOUND, API_CONFIG_NOT_FOUND)."""
 
 class PlatformServiceServicer(metaclass=_abc_1.ABCMeta):
     """A platform that broadcasts shows."""
@@ -73,11 +109,65 @@ class PlatformServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads one platform. NOT_FOUND (PLATFORM_NOT_FOUND) also for one that the caller may not see."""
 
     @_abc_1.abstractmethod
+    def BatchGetPlatforms(
+        self,
+        request: _platform_service_pb2.BatchGetPlatformsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_platform_service_pb2.BatchGetPlatformsResponse, _abc.Awaitable[_platform_service_pb2.BatchGetPlatformsResponse]]:
+        """Reads up to 1,000 platforms at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
+
+    @_abc_1.abstractmethod
     def ListPlatforms(
         self,
         request: _platform_service_pb2.ListPlatformsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_platform_service_pb2.ListPlatformsResponse, _abc.Awaitable[_platform_service_pb2.ListPlatformsResponse]]:
         """Lists all platforms, for everybody who is signed in; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+
+    @_abc_1.abstractmethod
+    def UpdatePlatform(
+        self,
+        request: _platform_service_pb2.UpdatePlatformRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_platform_pb2.Platform, _abc.Awaitable[_platform_pb2.Platform]]:
+        """Changes a platform. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (PLATFORM_NAME_TAKEN), NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE)."""
+
+    @_abc_1.abstractmethod
+    def DeletePlatform(
+        self,
+        request: _platform_service_pb2.DeletePlatformRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_platform_pb2.Platform, _abc.Awaitable[_platform_pb2.Platform]]:
+        """Deletes a platform; its memberships give no rights until `UndeletePlatform` brings it back. FAILED_PRECONDITION (PLATFORM_IN_USE, with the
+        number of each) while it has living shows; NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def UndeletePlatform(
+        self,
+        request: _platform_service_pb2.UndeletePlatformRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_platform_pb2.Platform, _abc.Awaitable[_platform_pb2.Platform]]:
+        """Brings a deleted platform back. ALREADY_EXISTS (PLATFORM_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+        NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def SetApiConfig(
+        self,
+        request: _platform_service_pb2.SetApiConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_platform_pb2.Platform, _abc.Awaitable[_platform_pb2.Platform]]:
+        """Keeps the secrets with which the platform's API is called, encrypted; an empty object removes them. INVALID_ARGUMENT
+        (METADATA_INVALID), NOT_FOUND (PLATFORM_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def RevealApiConfig(
+        self,
+        request: _platform_service_pb2.RevealApiConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_platform_service_pb2.RevealApiConfigResponse, _abc.Awaitable[_platform_service_pb2.RevealApiConfigResponse]]:
+        """Reads the secrets. Each time is in the audit trail, with its reason. NOT_FOUND (PLATFORM_NOT_FOUND, API_CONFIG_NOT_FOUND)."""
 
 def add_PlatformServiceServicer_to_server(servicer: PlatformServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

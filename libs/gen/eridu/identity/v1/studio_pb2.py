@@ -26,15 +26,15 @@ from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65ridu/identity/v1/studio.proto\x12\x11\x65ridu.identity.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdf\x02\n\x06Studio\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x11\n\ttime_zone\x18\x04 \x01(\t\x12\x1d\n\x15operational_day_start\x18\x05 \x01(\t\x12.\n\ttask_gate\x18\x06 \x01(\x0e\x32\x1b.eridu.identity.v1.TaskGate\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12.\n\ncreated_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndeleted_at\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x18 \x01(\t*a\n\x08TaskGate\x12\x19\n\x15TASK_GATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fTASK_GATE_BLOCK\x10\x01\x12\x12\n\x0eTASK_GATE_WARN\x10\x02\x12\x11\n\rTASK_GATE_OFF\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65ridu/identity/v1/studio.proto\x12\x11\x65ridu.identity.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf8\x02\n\x06Studio\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\x12\x11\n\ttime_zone\x18\x04 \x01(\t\x12\x1d\n\x15operational_day_start\x18\x05 \x01(\t\x12.\n\ttask_gate\x18\x06 \x01(\x0e\x32\x1b.eridu.identity.v1.TaskGate\x12\x17\n\x0f\x63lient_approval\x18\x07 \x01(\x08\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12.\n\ncreated_at\x18\x15 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x16 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ndeleted_at\x18\x17 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x18 \x01(\t*a\n\x08TaskGate\x12\x19\n\x15TASK_GATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fTASK_GATE_BLOCK\x10\x01\x12\x12\n\x0eTASK_GATE_WARN\x10\x02\x12\x11\n\rTASK_GATE_OFF\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'eridu.identity.v1.studio_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TASKGATE']._serialized_start=470
-  _globals['_TASKGATE']._serialized_end=567
+  _globals['_TASKGATE']._serialized_start=495
+  _globals['_TASKGATE']._serialized_end=592
   _globals['_STUDIO']._serialized_start=117
-  _globals['_STUDIO']._serialized_end=468
+  _globals['_STUDIO']._serialized_end=493
 # @@protoc_insertion_point(module_scope)

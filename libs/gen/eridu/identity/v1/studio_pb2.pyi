@@ -57,6 +57,7 @@ class Studio(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     OPERATIONAL_DAY_START_FIELD_NUMBER: _builtins.int
     TASK_GATE_FIELD_NUMBER: _builtins.int
+    CLIENT_APPROVAL_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
@@ -74,6 +75,8 @@ class Studio(_message.Message):
     """When the studio's day begins, local `HH:MM`. Default 06:00."""
     task_gate: Global___TaskGate.ValueType
     """What open required tasks do to a show that wants to move on. Default BLOCK."""
+    client_approval: _builtins.bool
+    """Whether a client's manager has to approve a version of a schedule before it can be confirmed."""
     etag: _builtins.str
     """Changes with every change. Send it back with an update to be refused (STALE) when somebody was faster."""
     @_builtins.property
@@ -101,6 +104,7 @@ class Studio(_message.Message):
         time_zone: _builtins.str = ...,
         operational_day_start: _builtins.str = ...,
         task_gate: Global___TaskGate.ValueType = ...,
+        client_approval: _builtins.bool = ...,
         metadata: _struct_pb2.Struct | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
@@ -109,7 +113,7 @@ class Studio(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "metadata", b"metadata", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "created_at", b"created_at", "deleted_at", b"deleted_at", "etag", b"etag", "metadata", b"metadata", "name", b"name", "operational_day_start", b"operational_day_start", "task_gate", b"task_gate", "time_zone", b"time_zone", "uid", b"uid", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "client_approval", b"client_approval", "created_at", b"created_at", "deleted_at", b"deleted_at", "etag", b"etag", "metadata", b"metadata", "name", b"name", "operational_day_start", b"operational_day_start", "task_gate", b"task_gate", "time_zone", b"time_zone", "uid", b"uid", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from eridu.common.v1 import access_pb2 as eridu_dot_common_dot_v1_dot_access__pb2
 from eridu.identity.v1 import studio_pb2 as eridu_dot_identity_dot_v1_dot_studio__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&eridu/identity/v1/studio_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\x1e\x65ridu/identity/v1/studio.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb8\x02\n\x13\x43reateStudioRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x19\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1c\n\ttime_zone\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12H\n\x15operational_day_start\x18\x04 \x01(\tB)\xbaH&r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\xd8\x01\x01\x12\x38\n\ttask_gate\x18\x05 \x01(\x0e\x32\x1b.eridu.identity.v1.TaskGateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x15 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"G\n\x10GetStudioRequest\x12\x33\n\x03uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\"\x81\x01\n\x12ListStudiosRequest\x12\x18\n\x05names\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x17\n\x04uids\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"Z\n\x13ListStudiosResponse\x12*\n\x07studios\x18\x01 \x03(\x0b\x32\x19.eridu.identity.v1.Studio\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xf0\x02\n\rStudioService\x12Y\n\x0c\x43reateStudio\x12&.eridu.identity.v1.CreateStudioRequest\x1a\x19.eridu.identity.v1.Studio\"\x06\x8a\xb5\x18\x02\x08\x03\x12{\n\tGetStudio\x12#.eridu.identity.v1.GetStudioRequest\x1a\x19.eridu.identity.v1.Studio\".\x90\x02\x01\x8a\xb5\x18\'\x08\x02\x12\x04\x08\x02\x10\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12\x86\x01\n\x0bListStudios\x12%.eridu.identity.v1.ListStudiosRequest\x1a&.eridu.identity.v1.ListStudiosResponse\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasksb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&eridu/identity/v1/studio_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\x1e\x65ridu/identity/v1/studio.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xd1\x02\n\x13\x43reateStudioRequest\x12\x18\n\x04name\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x19\n\x07\x61\x64\x64ress\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1c\n\ttime_zone\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12H\n\x15operational_day_start\x18\x04 \x01(\tB)\xbaH&r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\xd8\x01\x01\x12\x38\n\ttask_gate\x18\x05 \x01(\x0e\x32\x1b.eridu.identity.v1.TaskGateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x0f\x63lient_approval\x18\x06 \x01(\x08\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x15 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"G\n\x10GetStudioRequest\x12\x33\n\x03uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\"X\n\x16\x42\x61tchGetStudiosRequest\x12>\n\x04uids\x18\x01 \x03(\tB0\xbaH-\x92\x01*\x08\x01\x10\xe8\x07\"#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\"[\n\x17\x42\x61tchGetStudiosResponse\x12*\n\x07studios\x18\x01 \x03(\x0b\x32\x19.eridu.identity.v1.Studio\x12\x14\n\x0cmissing_uids\x18\x02 \x03(\t\"\xb4\x01\n\x12ListStudiosRequest\x12\x18\n\x05names\x18\x01 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x17\n\x04uids\x18\x02 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\tname_part\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x14\n\x0cshow_deleted\x18\x06 \x01(\x08\"Z\n\x13ListStudiosResponse\x12*\n\x07studios\x18\x01 \x03(\x0b\x32\x19.eridu.identity.v1.Studio\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xee\x03\n\x13UpdateStudioRequest\x12\x33\n\x03uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\x12\x1b\n\x04name\x18\x02 \x01(\tB\r\xbaH\nr\x05\x10\x01\x18\xc8\x01\xd8\x01\x01\x12\x19\n\x07\x61\x64\x64ress\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12\x1f\n\ttime_zone\x18\x04 \x01(\tB\x0c\xbaH\tr\x04\x10\x01\x18@\xd8\x01\x01\x12H\n\x15operational_day_start\x18\x05 \x01(\tB)\xbaH&r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\xd8\x01\x01\x12\x38\n\ttask_gate\x18\x06 \x01(\x0e\x32\x1b.eridu.identity.v1.TaskGateB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x0f\x63lient_approval\x18\x07 \x01(\x08\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12/\n\x0bupdate_mask\x18/ \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9c\x01\n\x13\x44\x65leteStudioRequest\x12\x33\n\x03uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9e\x01\n\x15UndeleteStudioRequest\x12\x33\n\x03uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\xa0\x06\n\rStudioService\x12Y\n\x0c\x43reateStudio\x12&.eridu.identity.v1.CreateStudioRequest\x1a\x19.eridu.identity.v1.Studio\"\x06\x8a\xb5\x18\x02\x08\x03\x12{\n\tGetStudio\x12#.eridu.identity.v1.GetStudioRequest\x1a\x19.eridu.identity.v1.Studio\".\x90\x02\x01\x8a\xb5\x18\'\x08\x02\x12\x04\x08\x02\x10\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12\x92\x01\n\x0f\x42\x61tchGetStudios\x12).eridu.identity.v1.BatchGetStudiosRequest\x1a*.eridu.identity.v1.BatchGetStudiosResponse\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12\x86\x01\n\x0bListStudios\x12%.eridu.identity.v1.ListStudiosRequest\x1a&.eridu.identity.v1.ListStudiosResponse\"(\x90\x02\x01\x8a\xb5\x18!\x08\x01\x1a\nscheduling\x1a\nproduction\x1a\x05tasks\x12_\n\x0cUpdateStudio\x12&.eridu.identity.v1.UpdateStudioRequest\x1a\x19.eridu.identity.v1.Studio\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x03\x12Y\n\x0c\x44\x65leteStudio\x12&.eridu.identity.v1.DeleteStudioRequest\x1a\x19.eridu.identity.v1.Studio\"\x06\x8a\xb5\x18\x02\x08\x03\x12]\n\x0eUndeleteStudio\x12(.eridu.identity.v1.UndeleteStudioRequest\x1a\x19.eridu.identity.v1.Studio\"\x06\x8a\xb5\x18\x02\x08\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +50,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESTUDIOREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETSTUDIOREQUEST'].fields_by_name['uid']._loaded_options = None
   _globals['_GETSTUDIOREQUEST'].fields_by_name['uid']._serialized_options = b'\272H#r!2\037^studio_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_BATCHGETSTUDIOSREQUEST'].fields_by_name['uids']._loaded_options = None
+  _globals['_BATCHGETSTUDIOSREQUEST'].fields_by_name['uids']._serialized_options = b'\272H-\222\001*\010\001\020\350\007\"#r!2\037^studio_[0-9a-hjkmnp-tv-z]{26}$'
   _globals['_LISTSTUDIOSREQUEST'].fields_by_name['names']._loaded_options = None
   _globals['_LISTSTUDIOSREQUEST'].fields_by_name['names']._serialized_options = b'\272H\006\222\001\003\020\364\003'
   _globals['_LISTSTUDIOSREQUEST'].fields_by_name['uids']._loaded_options = None
@@ -57,20 +60,74 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSTUDIOSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTSTUDIOSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTSTUDIOSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_LISTSTUDIOSREQUEST'].fields_by_name['name_part']._loaded_options = None
+  _globals['_LISTSTUDIOSREQUEST'].fields_by_name['name_part']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['uid']._serialized_options = b'\272H#r!2\037^studio_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['name']._serialized_options = b'\272H\nr\005\020\001\030\310\001\330\001\001'
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['address']._loaded_options = None
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['address']._serialized_options = b'\272H\005r\003\030\364\003'
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['time_zone']._serialized_options = b'\272H\tr\004\020\001\030@\330\001\001'
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['operational_day_start']._loaded_options = None
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['operational_day_start']._serialized_options = b'\272H&r!2\037^([01][0-9]|2[0-3]):[0-5][0-9]$\330\001\001'
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['task_gate']._loaded_options = None
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['task_gate']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATESTUDIOREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_DELETESTUDIOREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_DELETESTUDIOREQUEST'].fields_by_name['uid']._serialized_options = b'\272H#r!2\037^studio_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_DELETESTUDIOREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DELETESTUDIOREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_DELETESTUDIOREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_DELETESTUDIOREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_DELETESTUDIOREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DELETESTUDIOREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UNDELETESTUDIOREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UNDELETESTUDIOREQUEST'].fields_by_name['uid']._serialized_options = b'\272H#r!2\037^studio_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UNDELETESTUDIOREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UNDELETESTUDIOREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UNDELETESTUDIOREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UNDELETESTUDIOREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UNDELETESTUDIOREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UNDELETESTUDIOREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_STUDIOSERVICE'].methods_by_name['CreateStudio']._loaded_options = None
   _globals['_STUDIOSERVICE'].methods_by_name['CreateStudio']._serialized_options = b'\212\265\030\002\010\003'
   _globals['_STUDIOSERVICE'].methods_by_name['GetStudio']._loaded_options = None
   _globals['_STUDIOSERVICE'].methods_by_name['GetStudio']._serialized_options = b'\220\002\001\212\265\030\'\010\002\022\004\010\002\020\001\032\nscheduling\032\nproduction\032\005tasks'
+  _globals['_STUDIOSERVICE'].methods_by_name['BatchGetStudios']._loaded_options = None
+  _globals['_STUDIOSERVICE'].methods_by_name['BatchGetStudios']._serialized_options = b'\220\002\001\212\265\030!\010\001\032\nscheduling\032\nproduction\032\005tasks'
   _globals['_STUDIOSERVICE'].methods_by_name['ListStudios']._loaded_options = None
   _globals['_STUDIOSERVICE'].methods_by_name['ListStudios']._serialized_options = b'\220\002\001\212\265\030!\010\001\032\nscheduling\032\nproduction\032\005tasks'
-  _globals['_CREATESTUDIOREQUEST']._serialized_start=183
-  _globals['_CREATESTUDIOREQUEST']._serialized_end=495
-  _globals['_GETSTUDIOREQUEST']._serialized_start=497
-  _globals['_GETSTUDIOREQUEST']._serialized_end=568
-  _globals['_LISTSTUDIOSREQUEST']._serialized_start=571
-  _globals['_LISTSTUDIOSREQUEST']._serialized_end=700
-  _globals['_LISTSTUDIOSRESPONSE']._serialized_start=702
-  _globals['_LISTSTUDIOSRESPONSE']._serialized_end=792
-  _globals['_STUDIOSERVICE']._serialized_start=795
-  _globals['_STUDIOSERVICE']._serialized_end=1163
+  _globals['_STUDIOSERVICE'].methods_by_name['UpdateStudio']._loaded_options = None
+  _globals['_STUDIOSERVICE'].methods_by_name['UpdateStudio']._serialized_options = b'\212\265\030\010\010\002\022\004\010\002\020\003'
+  _globals['_STUDIOSERVICE'].methods_by_name['DeleteStudio']._loaded_options = None
+  _globals['_STUDIOSERVICE'].methods_by_name['DeleteStudio']._serialized_options = b'\212\265\030\002\010\003'
+  _globals['_STUDIOSERVICE'].methods_by_name['UndeleteStudio']._loaded_options = None
+  _globals['_STUDIOSERVICE'].methods_by_name['UndeleteStudio']._serialized_options = b'\212\265\030\002\010\003'
+  _globals['_CREATESTUDIOREQUEST']._serialized_start=217
+  _globals['_CREATESTUDIOREQUEST']._serialized_end=554
+  _globals['_GETSTUDIOREQUEST']._serialized_start=556
+  _globals['_GETSTUDIOREQUEST']._serialized_end=627
+  _globals['_BATCHGETSTUDIOSREQUEST']._serialized_start=629
+  _globals['_BATCHGETSTUDIOSREQUEST']._serialized_end=717
+  _globals['_BATCHGETSTUDIOSRESPONSE']._serialized_start=719
+  _globals['_BATCHGETSTUDIOSRESPONSE']._serialized_end=810
+  _globals['_LISTSTUDIOSREQUEST']._serialized_start=813
+  _globals['_LISTSTUDIOSREQUEST']._serialized_end=993
+  _globals['_LISTSTUDIOSRESPONSE']._serialized_start=995
+  _globals['_LISTSTUDIOSRESPONSE']._serialized_end=1085
+  _globals['_UPDATESTUDIOREQUEST']._serialized_start=1088
+  _globals['_UPDATESTUDIOREQUEST']._serialized_end=1582
+  _globals['_DELETESTUDIOREQUEST']._serialized_start=1585
+  _globals['_DELETESTUDIOREQUEST']._serialized_end=1741
+  _globals['_UNDELETESTUDIOREQUEST']._serialized_start=1744
+  _globals['_UNDELETESTUDIOREQUEST']._serialized_end=1902
+  _globals['_STUDIOSERVICE']._serialized_start=1905
+  _globals['_STUDIOSERVICE']._serialized_end=2705
 # @@protoc_insertion_point(module_scope)

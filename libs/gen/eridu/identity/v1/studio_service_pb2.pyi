@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from eridu.identity.v1 import studio_pb2 as _studio_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
@@ -31,6 +32,7 @@ class CreateStudioRequest(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     OPERATIONAL_DAY_START_FIELD_NUMBER: _builtins.int
     TASK_GATE_FIELD_NUMBER: _builtins.int
+    CLIENT_APPROVAL_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
@@ -43,6 +45,8 @@ class CreateStudioRequest(_message.Message):
     """When the studio's day begins, local `HH:MM`. Default 06:00."""
     task_gate: _studio_pb2.TaskGate.ValueType
     """What open required tasks do to a show that wants to move on. Default BLOCK."""
+    client_approval: _builtins.bool
+    """Whether a client's manager has to approve a version of a schedule before it can be confirmed."""
     request_id: _builtins.str
     """A UUID of the caller's: the same id again replays the first answer."""
     @_builtins.property
@@ -57,12 +61,13 @@ class CreateStudioRequest(_message.Message):
         time_zone: _builtins.str = ...,
         operational_day_start: _builtins.str = ...,
         task_gate: _studio_pb2.TaskGate.ValueType = ...,
+        client_approval: _builtins.bool = ...,
         metadata: _struct_pb2.Struct | None = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "metadata", b"metadata", "name", b"name", "operational_day_start", b"operational_day_start", "request_id", b"request_id", "task_gate", b"task_gate", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "client_approval", b"client_approval", "metadata", b"metadata", "name", b"name", "operational_day_start", b"operational_day_start", "request_id", b"request_id", "task_gate", b"task_gate", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -91,6 +96,60 @@ class GetStudioRequest(_message.Message):
 Global___GetStudioRequest: _TypeAlias = GetStudioRequest  # noqa: Y015
 
 @_typing.final
+class BatchGetStudiosRequest(_message.Message):
+    """What BatchGetStudios needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The studios, `studio_…`, at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["uids", b"uids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetStudiosRequest: _TypeAlias = BatchGetStudiosRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetStudiosResponse(_message.Message):
+    """The studios that were asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STUDIOS_FIELD_NUMBER: _builtins.int
+    MISSING_UIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def studios(self) -> _containers.RepeatedCompositeFieldContainer[_studio_pb2.Studio]:
+        """Those that are there, in the order of the request."""
+
+    @_builtins.property
+    def missing_uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The uids of those that are not there, or not for the caller to see."""
+
+    def __init__(
+        self,
+        *,
+        studios: _abc.Iterable[_studio_pb2.Studio] | None = ...,
+        missing_uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_uids", b"missing_uids", "studios", b"studios"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetStudiosResponse: _TypeAlias = BatchGetStudiosResponse  # noqa: Y015
+
+@_typing.final
 class ListStudiosRequest(_message.Message):
     """What ListStudios needs."""
 
@@ -100,10 +159,16 @@ class ListStudiosRequest(_message.Message):
     UIDS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    NAME_PART_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """How many at most: default 50, at most 500 (larger is cut to it)."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
+    name_part: _builtins.str
+    """Only those whose name has this in it, in whatever case."""
+    show_deleted: _builtins.bool
+    """The deleted ones too."""
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Only those with one of these names, at most 500."""
@@ -119,10 +184,12 @@ class ListStudiosRequest(_message.Message):
         uids: _abc.Iterable[_builtins.str] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        name_part: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names", "page_size", b"page_size", "page_token", b"page_token", "uids", b"uids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name_part", b"name_part", "names", b"names", "page_size", b"page_size", "page_token", b"page_token", "show_deleted", b"show_deleted", "uids", b"uids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -155,3 +222,141 @@ class ListStudiosResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListStudiosResponse: _TypeAlias = ListStudiosResponse  # noqa: Y015
+
+@_typing.final
+class UpdateStudioRequest(_message.Message):
+    """What UpdateStudio needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    OPERATIONAL_DAY_START_FIELD_NUMBER: _builtins.int
+    TASK_GATE_FIELD_NUMBER: _builtins.int
+    CLIENT_APPROVAL_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The studio, `studio_…`."""
+    name: _builtins.str
+    """Name, unique among the living studios."""
+    address: _builtins.str
+    """Postal address."""
+    time_zone: _builtins.str
+    """IANA time zone, `Europe/Brussels`. Plans are written in its local time, and "day" means its day."""
+    operational_day_start: _builtins.str
+    """When the studio's day begins, local `HH:MM`. Default 06:00."""
+    task_gate: _studio_pb2.TaskGate.ValueType
+    """What open required tasks do to a show that wants to move on. Default BLOCK."""
+    client_approval: _builtins.bool
+    """Whether a client's manager has to approve a version of a schedule before it can be confirmed."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    @_builtins.property
+    def metadata(self) -> _struct_pb2.Struct:
+        """Free JSON object, at most 16 KiB."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to write, by name; empty: every field that is set. INVALID_ARGUMENT (MASK_INVALID) for any other path."""
+
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        name: _builtins.str = ...,
+        address: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        operational_day_start: _builtins.str = ...,
+        task_gate: _studio_pb2.TaskGate.ValueType = ...,
+        client_approval: _builtins.bool = ...,
+        metadata: _struct_pb2.Struct | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "client_approval", b"client_approval", "etag", b"etag", "metadata", b"metadata", "name", b"name", "operational_day_start", b"operational_day_start", "reason", b"reason", "request_id", b"request_id", "task_gate", b"task_gate", "time_zone", b"time_zone", "uid", b"uid", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateStudioRequest: _TypeAlias = UpdateStudioRequest  # noqa: Y015
+
+@_typing.final
+class DeleteStudioRequest(_message.Message):
+    """What DeleteStudio needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The studio, `studio_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteStudioRequest: _TypeAlias = DeleteStudioRequest  # noqa: Y015
+
+@_typing.final
+class UndeleteStudioRequest(_message.Message):
+    """What UndeleteStudio needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The studio, `studio_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteStudioRequest: _TypeAlias = UndeleteStudioRequest  # noqa: Y015

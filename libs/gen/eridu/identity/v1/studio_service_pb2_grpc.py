@@ -46,10 +46,30 @@ class StudioServiceStub:
                 request_serializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.GetStudioRequest.SerializeToString,
                 response_deserializer=eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.FromString,
                 _registered_method=True)
+        self.BatchGetStudios = channel.unary_unary(
+                '/eridu.identity.v1.StudioService/BatchGetStudios',
+                request_serializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.BatchGetStudiosRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.BatchGetStudiosResponse.FromString,
+                _registered_method=True)
         self.ListStudios = channel.unary_unary(
                 '/eridu.identity.v1.StudioService/ListStudios',
                 request_serializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.ListStudiosRequest.SerializeToString,
                 response_deserializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.ListStudiosResponse.FromString,
+                _registered_method=True)
+        self.UpdateStudio = channel.unary_unary(
+                '/eridu.identity.v1.StudioService/UpdateStudio',
+                request_serializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.UpdateStudioRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.FromString,
+                _registered_method=True)
+        self.DeleteStudio = channel.unary_unary(
+                '/eridu.identity.v1.StudioService/DeleteStudio',
+                request_serializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.DeleteStudioRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.FromString,
+                _registered_method=True)
+        self.UndeleteStudio = channel.unary_unary(
+                '/eridu.identity.v1.StudioService/UndeleteStudio',
+                request_serializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.UndeleteStudioRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.FromString,
                 _registered_method=True)
 
 
@@ -58,7 +78,8 @@ class StudioServiceServicer:
     """
 
     def CreateStudio(self, request, context):
-        """Makes a studio. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when a living one has the name. INVALID_ARGUMENT (TIME_ZONE_UNKNOWN).
+        """Makes a studio. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when a living one has the name. INVALID_ARGUMENT
+        (TIME_ZONE_UNKNOWN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,8 +92,39 @@ class StudioServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetStudios(self, request, context):
+        """Reads up to 1,000 studios at once, in the order of the request; what is not there, or not for the caller to see, is named as missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListStudios(self, request, context):
         """Lists the caller's studios; a system admin sees all; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateStudio(self, request, context):
+        """Changes a studio. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (STUDIO_NAME_TAKEN), NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE). INVALID_ARGUMENT
+        (TIME_ZONE_UNKNOWN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteStudio(self, request, context):
+        """Deletes a studio; its memberships give no rights until `UndeleteStudio` brings it back. FAILED_PRECONDITION (STUDIO_IN_USE, with the
+        number of each) while it has living rooms, MCs, schedules, shows or templates; NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteStudio(self, request, context):
+        """Brings a deleted studio back. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+        NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,10 +143,30 @@ def add_StudioServiceServicer_to_server(servicer, server):
                     request_deserializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.GetStudioRequest.FromString,
                     response_serializer=eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.SerializeToString,
             ),
+            'BatchGetStudios': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetStudios,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.BatchGetStudiosRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.BatchGetStudiosResponse.SerializeToString,
+            ),
             'ListStudios': grpc.unary_unary_rpc_method_handler(
                     servicer.ListStudios,
                     request_deserializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.ListStudiosRequest.FromString,
                     response_serializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.ListStudiosResponse.SerializeToString,
+            ),
+            'UpdateStudio': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateStudio,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.UpdateStudioRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.SerializeToString,
+            ),
+            'DeleteStudio': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteStudio,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.DeleteStudioRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.SerializeToString,
+            ),
+            'UndeleteStudio': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteStudio,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_studio__service__pb2.UndeleteStudioRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -163,6 +235,33 @@ class StudioService:
             _registered_method=True)
 
     @staticmethod
+    def BatchGetStudios(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.StudioService/BatchGetStudios',
+            eridu_dot_identity_dot_v1_dot_studio__service__pb2.BatchGetStudiosRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_studio__service__pb2.BatchGetStudiosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListStudios(request,
             target,
             options=(),
@@ -179,6 +278,87 @@ class StudioService:
             '/eridu.identity.v1.StudioService/ListStudios',
             eridu_dot_identity_dot_v1_dot_studio__service__pb2.ListStudiosRequest.SerializeToString,
             eridu_dot_identity_dot_v1_dot_studio__service__pb2.ListStudiosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateStudio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.StudioService/UpdateStudio',
+            eridu_dot_identity_dot_v1_dot_studio__service__pb2.UpdateStudioRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteStudio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.StudioService/DeleteStudio',
+            eridu_dot_identity_dot_v1_dot_studio__service__pb2.DeleteStudioRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteStudio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.StudioService/UndeleteStudio',
+            eridu_dot_identity_dot_v1_dot_studio__service__pb2.UndeleteStudioRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_studio__pb2.Studio.FromString,
             options,
             channel_credentials,
             insecure,

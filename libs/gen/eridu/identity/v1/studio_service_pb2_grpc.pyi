@@ -35,11 +35,27 @@ class StudioServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StudioServiceAsyncStub: ...
     CreateStudio: _grpc.UnaryUnaryMultiCallable[_studio_service_pb2.CreateStudioRequest, _studio_pb2.Studio]
-    """Makes a studio. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when a living one has the name. INVALID_ARGUMENT (TIME_ZONE_UNKNOWN)."""
+    """Makes a studio. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when a living one has the name. INVALID_ARGUMENT
+    (TIME_ZONE_UNKNOWN).
+    """
     GetStudio: _grpc.UnaryUnaryMultiCallable[_studio_service_pb2.GetStudioRequest, _studio_pb2.Studio]
     """Reads one studio. NOT_FOUND (STUDIO_NOT_FOUND) also for one that the caller may not see."""
+    BatchGetStudios: _grpc.UnaryUnaryMultiCallable[_studio_service_pb2.BatchGetStudiosRequest, _studio_service_pb2.BatchGetStudiosResponse]
+    """Reads up to 1,000 studios at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
     ListStudios: _grpc.UnaryUnaryMultiCallable[_studio_service_pb2.ListStudiosRequest, _studio_service_pb2.ListStudiosResponse]
     """Lists the caller's studios; a system admin sees all; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+    UpdateStudio: _grpc.UnaryUnaryMultiCallable[_studio_service_pb2.UpdateStudioRequest, _studio_pb2.Studio]
+    """Changes a studio. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (STUDIO_NAME_TAKEN), NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE). INVALID_ARGUMENT
+    (TIME_ZONE_UNKNOWN).
+    """
+    DeleteStudio: _grpc.UnaryUnaryMultiCallable[_studio_service_pb2.DeleteStudioRequest, _studio_pb2.Studio]
+    """Deletes a studio; its memberships give no rights until `UndeleteStudio` brings it back. FAILED_PRECONDITION (STUDIO_IN_USE, with the
+    number of each) while it has living rooms, MCs, schedules, shows or templates; NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeleteStudio: _grpc.UnaryUnaryMultiCallable[_studio_service_pb2.UndeleteStudioRequest, _studio_pb2.Studio]
+    """Brings a deleted studio back. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+    NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE).
+    """
 
 @_typing.type_check_only
 class StudioServiceAsyncStub(StudioServiceStub):
@@ -47,11 +63,27 @@ class StudioServiceAsyncStub(StudioServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateStudio: _aio.UnaryUnaryMultiCallable[_studio_service_pb2.CreateStudioRequest, _studio_pb2.Studio]  # type: ignore[assignment]
-    """Makes a studio. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when a living one has the name. INVALID_ARGUMENT (TIME_ZONE_UNKNOWN)."""
+    """Makes a studio. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when a living one has the name. INVALID_ARGUMENT
+    (TIME_ZONE_UNKNOWN).
+    """
     GetStudio: _aio.UnaryUnaryMultiCallable[_studio_service_pb2.GetStudioRequest, _studio_pb2.Studio]  # type: ignore[assignment]
     """Reads one studio. NOT_FOUND (STUDIO_NOT_FOUND) also for one that the caller may not see."""
+    BatchGetStudios: _aio.UnaryUnaryMultiCallable[_studio_service_pb2.BatchGetStudiosRequest, _studio_service_pb2.BatchGetStudiosResponse]  # type: ignore[assignment]
+    """Reads up to 1,000 studios at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
     ListStudios: _aio.UnaryUnaryMultiCallable[_studio_service_pb2.ListStudiosRequest, _studio_service_pb2.ListStudiosResponse]  # type: ignore[assignment]
     """Lists the caller's studios; a system admin sees all; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+    UpdateStudio: _aio.UnaryUnaryMultiCallable[_studio_service_pb2.UpdateStudioRequest, _studio_pb2.Studio]  # type: ignore[assignment]
+    """Changes a studio. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (STUDIO_NAME_TAKEN), NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE). INVALID_ARGUMENT
+    (TIME_ZONE_UNKNOWN).
+    """
+    DeleteStudio: _aio.UnaryUnaryMultiCallable[_studio_service_pb2.DeleteStudioRequest, _studio_pb2.Studio]  # type: ignore[assignment]
+    """Deletes a studio; its memberships give no rights until `UndeleteStudio` brings it back. FAILED_PRECONDITION (STUDIO_IN_USE, with the
+    number of each) while it has living rooms, MCs, schedules, shows or templates; NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeleteStudio: _aio.UnaryUnaryMultiCallable[_studio_service_pb2.UndeleteStudioRequest, _studio_pb2.Studio]  # type: ignore[assignment]
+    """Brings a deleted studio back. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+    NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE).
+    """
 
 class StudioServiceServicer(metaclass=_abc_1.ABCMeta):
     """A studio: its rooms, its hosts, its people and its rules."""
@@ -62,7 +94,9 @@ class StudioServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _studio_service_pb2.CreateStudioRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_studio_pb2.Studio, _abc.Awaitable[_studio_pb2.Studio]]:
-        """Makes a studio. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when a living one has the name. INVALID_ARGUMENT (TIME_ZONE_UNKNOWN)."""
+        """Makes a studio. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when a living one has the name. INVALID_ARGUMENT
+        (TIME_ZONE_UNKNOWN).
+        """
 
     @_abc_1.abstractmethod
     def GetStudio(
@@ -73,11 +107,49 @@ class StudioServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads one studio. NOT_FOUND (STUDIO_NOT_FOUND) also for one that the caller may not see."""
 
     @_abc_1.abstractmethod
+    def BatchGetStudios(
+        self,
+        request: _studio_service_pb2.BatchGetStudiosRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_studio_service_pb2.BatchGetStudiosResponse, _abc.Awaitable[_studio_service_pb2.BatchGetStudiosResponse]]:
+        """Reads up to 1,000 studios at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
+
+    @_abc_1.abstractmethod
     def ListStudios(
         self,
         request: _studio_service_pb2.ListStudiosRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_studio_service_pb2.ListStudiosResponse, _abc.Awaitable[_studio_service_pb2.ListStudiosResponse]]:
         """Lists the caller's studios; a system admin sees all; by name. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+
+    @_abc_1.abstractmethod
+    def UpdateStudio(
+        self,
+        request: _studio_service_pb2.UpdateStudioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_studio_pb2.Studio, _abc.Awaitable[_studio_pb2.Studio]]:
+        """Changes a studio. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (STUDIO_NAME_TAKEN), NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE). INVALID_ARGUMENT
+        (TIME_ZONE_UNKNOWN).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteStudio(
+        self,
+        request: _studio_service_pb2.DeleteStudioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_studio_pb2.Studio, _abc.Awaitable[_studio_pb2.Studio]]:
+        """Deletes a studio; its memberships give no rights until `UndeleteStudio` brings it back. FAILED_PRECONDITION (STUDIO_IN_USE, with the
+        number of each) while it has living rooms, MCs, schedules, shows or templates; NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteStudio(
+        self,
+        request: _studio_service_pb2.UndeleteStudioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_studio_pb2.Studio, _abc.Awaitable[_studio_pb2.Studio]]:
+        """Brings a deleted studio back. ALREADY_EXISTS (STUDIO_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+        NOT_FOUND (STUDIO_NOT_FOUND), ABORTED (STALE).
+        """
 
 def add_StudioServiceServicer_to_server(servicer: StudioServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -34,10 +34,14 @@ class User(_message.Message):
     UPDATED_AT_FIELD_NUMBER: _builtins.int
     DELETED_AT_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    BANNED_AT_FIELD_NUMBER: _builtins.int
+    BAN_REASON_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
     """Public id, `user_…`."""
     ext_id: _builtins.str
-    """The subject (`sub`) of the tokens that the issuer gives this person. Unique among the living."""
+    """The subject (`sub`) of the tokens that the issuer gives this person. Unique among the living. Empty until the first
+    sign-in of somebody who was made by e-mail address only.
+    """
     email: _builtins.str
     """E-mail address, unique among the living."""
     name: _builtins.str
@@ -46,6 +50,8 @@ class User(_message.Message):
     """May do everything that any user may, in every group. Set by configuration only."""
     etag: _builtins.str
     """Changes with every change. Send it back with an update to be refused (STALE) when somebody was faster."""
+    ban_reason: _builtins.str
+    """Why the person is banned."""
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Free JSON object, at most 16 KiB."""
@@ -62,6 +68,10 @@ class User(_message.Message):
     def deleted_at(self) -> _timestamp_pb2.Timestamp:
         """When it was deleted (UTC); absent while it lives."""
 
+    @_builtins.property
+    def banned_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when the person is banned (UTC); absent otherwise. A banned user is refused everywhere."""
+
     def __init__(
         self,
         *,
@@ -75,10 +85,12 @@ class User(_message.Message):
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         deleted_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        banned_at: _timestamp_pb2.Timestamp | None = ...,
+        ban_reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "metadata", b"metadata", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["banned_at", b"banned_at", "created_at", b"created_at", "deleted_at", b"deleted_at", "metadata", b"metadata", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "email", b"email", "etag", b"etag", "ext_id", b"ext_id", "metadata", b"metadata", "name", b"name", "system_admin", b"system_admin", "uid", b"uid", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ban_reason", b"ban_reason", "banned_at", b"banned_at", "created_at", b"created_at", "deleted_at", b"deleted_at", "email", b"email", "etag", b"etag", "ext_id", b"ext_id", "metadata", b"metadata", "name", b"name", "system_admin", b"system_admin", "uid", b"uid", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from eridu.common.v1 import access_pb2 as eridu_dot_common_dot_v1_dot_access__pb2
 from eridu.identity.v1 import user_pb2 as eridu_dot_identity_dot_v1_dot_user__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$eridu/identity/v1/user_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\x1c\x65ridu/identity/v1/user.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb0\x01\n\x11\x43reateUserRequest\x12\x1a\n\x06\x65xt_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\x19\n\x05\x65mail\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xfe\x01`\x01\x12\x18\n\x04name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"C\n\x0eGetUserRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\"\x0e\n\x0cGetMeRequest\"e\n\x10ListUsersRequest\x12\x17\n\x05\x65mail\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"T\n\x11ListUsersResponse\x12&\n\x05users\x18\x01 \x03(\x0b\x32\x17.eridu.identity.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xec\x02\n\x0bUserService\x12S\n\nCreateUser\x12$.eridu.identity.v1.CreateUserRequest\x1a\x17.eridu.identity.v1.User\"\x06\x8a\xb5\x18\x02\x08\x03\x12W\n\x07GetUser\x12!.eridu.identity.v1.GetUserRequest\x1a\x17.eridu.identity.v1.User\"\x10\x90\x02\x01\x8a\xb5\x18\t\x08\x01\x1a\x05tasks\x12L\n\x05GetMe\x12\x1f.eridu.identity.v1.GetMeRequest\x1a\x17.eridu.identity.v1.User\"\t\x90\x02\x01\x8a\xb5\x18\x02\x08\x01\x12\x61\n\tListUsers\x12#.eridu.identity.v1.ListUsersRequest\x1a$.eridu.identity.v1.ListUsersResponse\"\t\x90\x02\x01\x8a\xb5\x18\x02\x08\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$eridu/identity/v1/user_service.proto\x12\x11\x65ridu.identity.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\x1c\x65ridu/identity/v1/user.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xae\x01\n\x11\x43reateUserRequest\x12\x18\n\x06\x65xt_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01\x12\x19\n\x05\x65mail\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xfe\x01`\x01\x12\x18\n\x04name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12)\n\x08metadata\x18\x04 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"C\n\x0eGetUserRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\"\x0e\n\x0cGetMeRequest\"\x99\x02\n\x10ListUsersRequest\x12\x17\n\x05\x65mail\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xfe\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\tname_part\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x33\n\x03\x62\x61n\x18\x05 \x01(\x0e\x32\x1c.eridu.identity.v1.BanFilterB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12J\n\tgroup_uid\x18\x06 \x01(\tB7\xbaH4r/2-^(client|studio|plat)_[0-9a-hjkmnp-tv-z]{26}$\xd8\x01\x01\x12\x14\n\x0cshow_deleted\x18\x07 \x01(\x08\"T\n\x11ListUsersResponse\x12&\n\x05users\x18\x01 \x03(\x0b\x32\x17.eridu.identity.v1.User\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xb1\x02\n\x11UpdateUserRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\x12\x1e\n\x05\x65mail\x18\x02 \x01(\tB\x0f\xbaH\x0cr\x07\x10\x01\x18\xfe\x01`\x01\xd8\x01\x01\x12\x1b\n\x04name\x18\x03 \x01(\tB\r\xbaH\nr\x05\x10\x01\x18\xc8\x01\xd8\x01\x01\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12/\n\x0bupdate_mask\x18/ \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x98\x01\n\x11\x44\x65leteUserRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9a\x01\n\x13UndeleteUserRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x97\x01\n\x0e\x42\x61nUserRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\x12\x1a\n\x06reason\x18\x31 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x99\x01\n\x10UnbanUserRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^user_[0-9a-hjkmnp-tv-z]{26}$\x12\x1a\n\x06reason\x18\x31 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01*Y\n\tBanFilter\x12\x1a\n\x16\x42\x41N_FILTER_UNSPECIFIED\x10\x00\x12\x15\n\x11\x42\x41N_FILTER_BANNED\x10\x01\x12\x19\n\x15\x42\x41N_FILTER_NOT_BANNED\x10\x02\x32\xa3\x06\n\x0bUserService\x12S\n\nCreateUser\x12$.eridu.identity.v1.CreateUserRequest\x1a\x17.eridu.identity.v1.User\"\x06\x8a\xb5\x18\x02\x08\x03\x12W\n\x07GetUser\x12!.eridu.identity.v1.GetUserRequest\x1a\x17.eridu.identity.v1.User\"\x10\x90\x02\x01\x8a\xb5\x18\t\x08\x01\x1a\x05tasks\x12L\n\x05GetMe\x12\x1f.eridu.identity.v1.GetMeRequest\x1a\x17.eridu.identity.v1.User\"\t\x90\x02\x01\x8a\xb5\x18\x02\x08\x01\x12s\n\tListUsers\x12#.eridu.identity.v1.ListUsersRequest\x1a$.eridu.identity.v1.ListUsersResponse\"\x1b\x90\x02\x01\x8a\xb5\x18\x14\x08\x02\x12\x04\x08\x01\x10\x01\x12\x04\x08\x02\x10\x01\x12\x04\x08\x03\x10\x01\x12S\n\nUpdateUser\x12$.eridu.identity.v1.UpdateUserRequest\x1a\x17.eridu.identity.v1.User\"\x06\x8a\xb5\x18\x02\x08\x01\x12S\n\nDeleteUser\x12$.eridu.identity.v1.DeleteUserRequest\x1a\x17.eridu.identity.v1.User\"\x06\x8a\xb5\x18\x02\x08\x03\x12W\n\x0cUndeleteUser\x12&.eridu.identity.v1.UndeleteUserRequest\x1a\x17.eridu.identity.v1.User\"\x06\x8a\xb5\x18\x02\x08\x03\x12M\n\x07\x42\x61nUser\x12!.eridu.identity.v1.BanUserRequest\x1a\x17.eridu.identity.v1.User\"\x06\x8a\xb5\x18\x02\x08\x03\x12Q\n\tUnbanUser\x12#.eridu.identity.v1.UnbanUserRequest\x1a\x17.eridu.identity.v1.User\"\x06\x8a\xb5\x18\x02\x08\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,7 +37,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'eridu.identity.v1.user_serv
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_CREATEUSERREQUEST'].fields_by_name['ext_id']._loaded_options = None
-  _globals['_CREATEUSERREQUEST'].fields_by_name['ext_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_CREATEUSERREQUEST'].fields_by_name['ext_id']._serialized_options = b'\272H\005r\003\030\200\001'
   _globals['_CREATEUSERREQUEST'].fields_by_name['email']._loaded_options = None
   _globals['_CREATEUSERREQUEST'].fields_by_name['email']._serialized_options = b'\272H\007r\005\030\376\001`\001'
   _globals['_CREATEUSERREQUEST'].fields_by_name['name']._loaded_options = None
@@ -51,6 +52,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTUSERSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['name_part']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['name_part']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['ban']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['ban']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTUSERSREQUEST'].fields_by_name['group_uid']._loaded_options = None
+  _globals['_LISTUSERSREQUEST'].fields_by_name['group_uid']._serialized_options = b'\272H4r/2-^(client|studio|plat)_[0-9a-hjkmnp-tv-z]{26}$\330\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^user_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['email']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['email']._serialized_options = b'\272H\014r\007\020\001\030\376\001`\001\330\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['name']._serialized_options = b'\272H\nr\005\020\001\030\310\001\330\001\001'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_DELETEUSERREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_DELETEUSERREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^user_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_DELETEUSERREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_DELETEUSERREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_DELETEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DELETEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_DELETEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DELETEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UNDELETEUSERREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UNDELETEUSERREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^user_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UNDELETEUSERREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UNDELETEUSERREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UNDELETEUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UNDELETEUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UNDELETEUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UNDELETEUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_BANUSERREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_BANUSERREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^user_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_BANUSERREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_BANUSERREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
+  _globals['_BANUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_BANUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_BANUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_BANUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UNBANUSERREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UNBANUSERREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^user_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UNBANUSERREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UNBANUSERREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\007r\005\020\001\030\350\007'
+  _globals['_UNBANUSERREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UNBANUSERREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UNBANUSERREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UNBANUSERREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['CreateUser']._serialized_options = b'\212\265\030\002\010\003'
   _globals['_USERSERVICE'].methods_by_name['GetUser']._loaded_options = None
@@ -58,17 +109,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_USERSERVICE'].methods_by_name['GetMe']._loaded_options = None
   _globals['_USERSERVICE'].methods_by_name['GetMe']._serialized_options = b'\220\002\001\212\265\030\002\010\001'
   _globals['_USERSERVICE'].methods_by_name['ListUsers']._loaded_options = None
-  _globals['_USERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\220\002\001\212\265\030\002\010\003'
-  _globals['_CREATEUSERREQUEST']._serialized_start=179
-  _globals['_CREATEUSERREQUEST']._serialized_end=355
-  _globals['_GETUSERREQUEST']._serialized_start=357
-  _globals['_GETUSERREQUEST']._serialized_end=424
-  _globals['_GETMEREQUEST']._serialized_start=426
-  _globals['_GETMEREQUEST']._serialized_end=440
-  _globals['_LISTUSERSREQUEST']._serialized_start=442
-  _globals['_LISTUSERSREQUEST']._serialized_end=543
-  _globals['_LISTUSERSRESPONSE']._serialized_start=545
-  _globals['_LISTUSERSRESPONSE']._serialized_end=629
-  _globals['_USERSERVICE']._serialized_start=632
-  _globals['_USERSERVICE']._serialized_end=996
+  _globals['_USERSERVICE'].methods_by_name['ListUsers']._serialized_options = b'\220\002\001\212\265\030\024\010\002\022\004\010\001\020\001\022\004\010\002\020\001\022\004\010\003\020\001'
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UpdateUser']._serialized_options = b'\212\265\030\002\010\001'
+  _globals['_USERSERVICE'].methods_by_name['DeleteUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['DeleteUser']._serialized_options = b'\212\265\030\002\010\003'
+  _globals['_USERSERVICE'].methods_by_name['UndeleteUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UndeleteUser']._serialized_options = b'\212\265\030\002\010\003'
+  _globals['_USERSERVICE'].methods_by_name['BanUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['BanUser']._serialized_options = b'\212\265\030\002\010\003'
+  _globals['_USERSERVICE'].methods_by_name['UnbanUser']._loaded_options = None
+  _globals['_USERSERVICE'].methods_by_name['UnbanUser']._serialized_options = b'\212\265\030\002\010\003'
+  _globals['_BANFILTER']._serialized_start=1774
+  _globals['_BANFILTER']._serialized_end=1863
+  _globals['_CREATEUSERREQUEST']._serialized_start=213
+  _globals['_CREATEUSERREQUEST']._serialized_end=387
+  _globals['_GETUSERREQUEST']._serialized_start=389
+  _globals['_GETUSERREQUEST']._serialized_end=456
+  _globals['_GETMEREQUEST']._serialized_start=458
+  _globals['_GETMEREQUEST']._serialized_end=472
+  _globals['_LISTUSERSREQUEST']._serialized_start=475
+  _globals['_LISTUSERSREQUEST']._serialized_end=756
+  _globals['_LISTUSERSRESPONSE']._serialized_start=758
+  _globals['_LISTUSERSRESPONSE']._serialized_end=842
+  _globals['_UPDATEUSERREQUEST']._serialized_start=845
+  _globals['_UPDATEUSERREQUEST']._serialized_end=1150
+  _globals['_DELETEUSERREQUEST']._serialized_start=1153
+  _globals['_DELETEUSERREQUEST']._serialized_end=1305
+  _globals['_UNDELETEUSERREQUEST']._serialized_start=1308
+  _globals['_UNDELETEUSERREQUEST']._serialized_end=1462
+  _globals['_BANUSERREQUEST']._serialized_start=1465
+  _globals['_BANUSERREQUEST']._serialized_end=1616
+  _globals['_UNBANUSERREQUEST']._serialized_start=1619
+  _globals['_UNBANUSERREQUEST']._serialized_end=1772
+  _globals['_USERSERVICE']._serialized_start=1866
+  _globals['_USERSERVICE']._serialized_end=2669
 # @@protoc_insertion_point(module_scope)

@@ -56,6 +56,31 @@ class UserServiceStub:
                 request_serializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.ListUsersRequest.SerializeToString,
                 response_deserializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.ListUsersResponse.FromString,
                 _registered_method=True)
+        self.UpdateUser = channel.unary_unary(
+                '/eridu.identity.v1.UserService/UpdateUser',
+                request_serializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.UpdateUserRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.DeleteUser = channel.unary_unary(
+                '/eridu.identity.v1.UserService/DeleteUser',
+                request_serializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.DeleteUserRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.UndeleteUser = channel.unary_unary(
+                '/eridu.identity.v1.UserService/UndeleteUser',
+                request_serializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.UndeleteUserRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.BanUser = channel.unary_unary(
+                '/eridu.identity.v1.UserService/BanUser',
+                request_serializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.BanUserRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
+        self.UnbanUser = channel.unary_unary(
+                '/eridu.identity.v1.UserService/UnbanUser',
+                request_serializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.UnbanUserRequest.SerializeToString,
+                response_deserializer=eridu_dot_identity_dot_v1_dot_user__pb2.User.FromString,
+                _registered_method=True)
 
 
 class UserServiceServicer:
@@ -70,7 +95,8 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetUser(self, request, context):
-        """Reads one user. NOT_FOUND (USER_NOT_FOUND) also for a user the caller may not see: everybody sees themselves, system admins all.
+        """Reads one user. NOT_FOUND (USER_NOT_FOUND) also for a user that the caller may not see: everybody sees themselves and those
+        who share a group with them, system admins all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +110,48 @@ class UserServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListUsers(self, request, context):
-        """Lists users, oldest first. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query.
+        """Lists users, oldest first: all for system admins, the people of one group for its members. NOT_FOUND (GROUP_NOT_FOUND) for
+        a group that the caller may not see, PERMISSION_DENIED (GROUP_NEEDED) without one, INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a
+        token of another query.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateUser(self, request, context):
+        """Changes a user: one's own name and metadata, or anybody's as a system admin. PERMISSION_DENIED (SYSTEM_ADMINS_ONLY) for one's
+        own e-mail, INVALID_ARGUMENT (MASK_INVALID), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE), ALREADY_EXISTS (EMAIL_TAKEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteUser(self, request, context):
+        """Deletes a user; `UndeleteUser` brings it back, memberships and all. FAILED_PRECONDITION (LAST_ADMIN) for the last admin of a
+        group, (SELF) for oneself; NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteUser(self, request, context):
+        """Brings a deleted user back. ALREADY_EXISTS (EMAIL_TAKEN, EXT_ID_TAKEN) when another one has taken its place,
+        FAILED_PRECONDITION (NOT_DELETED), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BanUser(self, request, context):
+        """Bans a user: refused everywhere within a second, tokens that are still valid too. FAILED_PRECONDITION (USER_BANNED) for one
+        who is banned, (SELF) for oneself; NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnbanUser(self, request, context):
+        """Ends a ban. FAILED_PRECONDITION (USER_NOT_BANNED), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,6 +179,31 @@ def add_UserServiceServicer_to_server(servicer, server):
                     servicer.ListUsers,
                     request_deserializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.ListUsersRequest.FromString,
                     response_serializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.ListUsersResponse.SerializeToString,
+            ),
+            'UpdateUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateUser,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.UpdateUserRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'DeleteUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteUser,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.DeleteUserRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'UndeleteUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteUser,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.UndeleteUserRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'BanUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.BanUser,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.BanUserRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_user__pb2.User.SerializeToString,
+            ),
+            'UnbanUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnbanUser,
+                    request_deserializer=eridu_dot_identity_dot_v1_dot_user__service__pb2.UnbanUserRequest.FromString,
+                    response_serializer=eridu_dot_identity_dot_v1_dot_user__pb2.User.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +315,141 @@ class UserService:
             '/eridu.identity.v1.UserService/ListUsers',
             eridu_dot_identity_dot_v1_dot_user__service__pb2.ListUsersRequest.SerializeToString,
             eridu_dot_identity_dot_v1_dot_user__service__pb2.ListUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.UserService/UpdateUser',
+            eridu_dot_identity_dot_v1_dot_user__service__pb2.UpdateUserRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.UserService/DeleteUser',
+            eridu_dot_identity_dot_v1_dot_user__service__pb2.DeleteUserRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.UserService/UndeleteUser',
+            eridu_dot_identity_dot_v1_dot_user__service__pb2.UndeleteUserRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BanUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.UserService/BanUser',
+            eridu_dot_identity_dot_v1_dot_user__service__pb2.BanUserRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_user__pb2.User.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnbanUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.identity.v1.UserService/UnbanUser',
+            eridu_dot_identity_dot_v1_dot_user__service__pb2.UnbanUserRequest.SerializeToString,
+            eridu_dot_identity_dot_v1_dot_user__pb2.User.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,11 +37,34 @@ class UserServiceStub:
     CreateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_pb2.User]
     """Makes a user. ALREADY_EXISTS (EMAIL_TAKEN, EXT_ID_TAKEN) when a living user has the e-mail or the ext_id."""
     GetUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]
-    """Reads one user. NOT_FOUND (USER_NOT_FOUND) also for a user the caller may not see: everybody sees themselves, system admins all."""
+    """Reads one user. NOT_FOUND (USER_NOT_FOUND) also for a user that the caller may not see: everybody sees themselves and those
+    who share a group with them, system admins all.
+    """
     GetMe: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.GetMeRequest, _user_pb2.User]
     """Reads the caller. PERMISSION_DENIED (SERVICE_DENIED) for services: this is a person's question."""
     ListUsers: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]
-    """Lists users, oldest first. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+    """Lists users, oldest first: all for system admins, the people of one group for its members. NOT_FOUND (GROUP_NOT_FOUND) for
+    a group that the caller may not see, PERMISSION_DENIED (GROUP_NEEDED) without one, INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a
+    token of another query.
+    """
+    UpdateUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_pb2.User]
+    """Changes a user: one's own name and metadata, or anybody's as a system admin. PERMISSION_DENIED (SYSTEM_ADMINS_ONLY) for one's
+    own e-mail, INVALID_ARGUMENT (MASK_INVALID), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE), ALREADY_EXISTS (EMAIL_TAKEN).
+    """
+    DeleteUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _user_pb2.User]
+    """Deletes a user; `UndeleteUser` brings it back, memberships and all. FAILED_PRECONDITION (LAST_ADMIN) for the last admin of a
+    group, (SELF) for oneself; NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeleteUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.UndeleteUserRequest, _user_pb2.User]
+    """Brings a deleted user back. ALREADY_EXISTS (EMAIL_TAKEN, EXT_ID_TAKEN) when another one has taken its place,
+    FAILED_PRECONDITION (NOT_DELETED), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+    """
+    BanUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.BanUserRequest, _user_pb2.User]
+    """Bans a user: refused everywhere within a second, tokens that are still valid too. FAILED_PRECONDITION (USER_BANNED) for one
+    who is banned, (SELF) for oneself; NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+    """
+    UnbanUser: _grpc.UnaryUnaryMultiCallable[_user_service_pb2.UnbanUserRequest, _user_pb2.User]
+    """Ends a ban. FAILED_PRECONDITION (USER_NOT_BANNED), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE)."""
 
 @_typing.type_check_only
 class UserServiceAsyncStub(UserServiceStub):
@@ -51,11 +74,34 @@ class UserServiceAsyncStub(UserServiceStub):
     CreateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.CreateUserRequest, _user_pb2.User]  # type: ignore[assignment]
     """Makes a user. ALREADY_EXISTS (EMAIL_TAKEN, EXT_ID_TAKEN) when a living user has the e-mail or the ext_id."""
     GetUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetUserRequest, _user_pb2.User]  # type: ignore[assignment]
-    """Reads one user. NOT_FOUND (USER_NOT_FOUND) also for a user the caller may not see: everybody sees themselves, system admins all."""
+    """Reads one user. NOT_FOUND (USER_NOT_FOUND) also for a user that the caller may not see: everybody sees themselves and those
+    who share a group with them, system admins all.
+    """
     GetMe: _aio.UnaryUnaryMultiCallable[_user_service_pb2.GetMeRequest, _user_pb2.User]  # type: ignore[assignment]
     """Reads the caller. PERMISSION_DENIED (SERVICE_DENIED) for services: this is a person's question."""
     ListUsers: _aio.UnaryUnaryMultiCallable[_user_service_pb2.ListUsersRequest, _user_service_pb2.ListUsersResponse]  # type: ignore[assignment]
-    """Lists users, oldest first. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+    """Lists users, oldest first: all for system admins, the people of one group for its members. NOT_FOUND (GROUP_NOT_FOUND) for
+    a group that the caller may not see, PERMISSION_DENIED (GROUP_NEEDED) without one, INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a
+    token of another query.
+    """
+    UpdateUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.UpdateUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Changes a user: one's own name and metadata, or anybody's as a system admin. PERMISSION_DENIED (SYSTEM_ADMINS_ONLY) for one's
+    own e-mail, INVALID_ARGUMENT (MASK_INVALID), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE), ALREADY_EXISTS (EMAIL_TAKEN).
+    """
+    DeleteUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.DeleteUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Deletes a user; `UndeleteUser` brings it back, memberships and all. FAILED_PRECONDITION (LAST_ADMIN) for the last admin of a
+    group, (SELF) for oneself; NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeleteUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.UndeleteUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Brings a deleted user back. ALREADY_EXISTS (EMAIL_TAKEN, EXT_ID_TAKEN) when another one has taken its place,
+    FAILED_PRECONDITION (NOT_DELETED), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+    """
+    BanUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.BanUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Bans a user: refused everywhere within a second, tokens that are still valid too. FAILED_PRECONDITION (USER_BANNED) for one
+    who is banned, (SELF) for oneself; NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+    """
+    UnbanUser: _aio.UnaryUnaryMultiCallable[_user_service_pb2.UnbanUserRequest, _user_pb2.User]  # type: ignore[assignment]
+    """Ends a ban. FAILED_PRECONDITION (USER_NOT_BANNED), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE)."""
 
 class UserServiceServicer(metaclass=_abc_1.ABCMeta):
     """People who sign in."""
@@ -74,7 +120,9 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.GetUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
-        """Reads one user. NOT_FOUND (USER_NOT_FOUND) also for a user the caller may not see: everybody sees themselves, system admins all."""
+        """Reads one user. NOT_FOUND (USER_NOT_FOUND) also for a user that the caller may not see: everybody sees themselves and those
+        who share a group with them, system admins all.
+        """
 
     @_abc_1.abstractmethod
     def GetMe(
@@ -90,6 +138,57 @@ class UserServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _user_service_pb2.ListUsersRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_user_service_pb2.ListUsersResponse, _abc.Awaitable[_user_service_pb2.ListUsersResponse]]:
-        """Lists users, oldest first. INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a token of another query."""
+        """Lists users, oldest first: all for system admins, the people of one group for its members. NOT_FOUND (GROUP_NOT_FOUND) for
+        a group that the caller may not see, PERMISSION_DENIED (GROUP_NEEDED) without one, INVALID_ARGUMENT (PAGE_TOKEN_INVALID) for a
+        token of another query.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateUser(
+        self,
+        request: _user_service_pb2.UpdateUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Changes a user: one's own name and metadata, or anybody's as a system admin. PERMISSION_DENIED (SYSTEM_ADMINS_ONLY) for one's
+        own e-mail, INVALID_ARGUMENT (MASK_INVALID), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE), ALREADY_EXISTS (EMAIL_TAKEN).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteUser(
+        self,
+        request: _user_service_pb2.DeleteUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Deletes a user; `UndeleteUser` brings it back, memberships and all. FAILED_PRECONDITION (LAST_ADMIN) for the last admin of a
+        group, (SELF) for oneself; NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteUser(
+        self,
+        request: _user_service_pb2.UndeleteUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Brings a deleted user back. ALREADY_EXISTS (EMAIL_TAKEN, EXT_ID_TAKEN) when another one has taken its place,
+        FAILED_PRECONDITION (NOT_DELETED), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def BanUser(
+        self,
+        request: _user_service_pb2.BanUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Bans a user: refused everywhere within a second, tokens that are still valid too. FAILED_PRECONDITION (USER_BANNED) for one
+        who is banned, (SELF) for oneself; NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def UnbanUser(
+        self,
+        request: _user_service_pb2.UnbanUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_user_pb2.User, _abc.Awaitable[_user_pb2.User]]:
+        """Ends a ban. FAILED_PRECONDITION (USER_NOT_BANNED), NOT_FOUND (USER_NOT_FOUND), ABORTED (STALE)."""
 
 def add_UserServiceServicer_to_server(servicer: UserServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -151,7 +151,8 @@ class TaskServiceServicer:
 
     def GenerateTasks(self, request, context):
         """Makes the tasks of a confirmed show that are missing, by the code that its confirmation runs: again it makes none.
-        FAILED_PRECONDITION (SHOW_NOT_CONFIRMED); UNAVAILABLE (SHOW_NOT_SEEN) when the show's events have not come yet.
+        FAILED_PRECONDITION (SHOW_NOT_CONFIRMED); NOT_FOUND (SHOW_NOT_FOUND) also when the show's events have not come yet, which
+        system admins are told as UNAVAILABLE (SHOW_NOT_SEEN).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -54,7 +54,8 @@ class TaskServiceStub:
     """The assignee is done, and no look is needed: IN_PROGRESS to COMPLETED. FAILED_PRECONDITION (TASK_MOVE_REFUSED) from another status, (REVIEW_NEEDED); PERMISSION_DENIED (NOT_YOUR_TASK); ABORTED (STALE)."""
     GenerateTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.GenerateTasksRequest, _task_service_pb2.GenerateTasksResponse]
     """Makes the tasks of a confirmed show that are missing, by the code that its confirmation runs: again it makes none.
-    FAILED_PRECONDITION (SHOW_NOT_CONFIRMED); UNAVAILABLE (SHOW_NOT_SEEN) when the show's events have not come yet.
+    FAILED_PRECONDITION (SHOW_NOT_CONFIRMED); NOT_FOUND (SHOW_NOT_FOUND) also when the show's events have not come yet, which
+    system admins are told as UNAVAILABLE (SHOW_NOT_SEEN).
     """
     CheckGate: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.CheckGateRequest, _task_service_pb2.CheckGateResponse]
     """Whether a show may move on: its open required tasks of one phase. NOT_GENERATED is an answer, not an error."""
@@ -84,7 +85,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     """The assignee is done, and no look is needed: IN_PROGRESS to COMPLETED. FAILED_PRECONDITION (TASK_MOVE_REFUSED) from another status, (REVIEW_NEEDED); PERMISSION_DENIED (NOT_YOUR_TASK); ABORTED (STALE)."""
     GenerateTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.GenerateTasksRequest, _task_service_pb2.GenerateTasksResponse]  # type: ignore[assignment]
     """Makes the tasks of a confirmed show that are missing, by the code that its confirmation runs: again it makes none.
-    FAILED_PRECONDITION (SHOW_NOT_CONFIRMED); UNAVAILABLE (SHOW_NOT_SEEN) when the show's events have not come yet.
+    FAILED_PRECONDITION (SHOW_NOT_CONFIRMED); NOT_FOUND (SHOW_NOT_FOUND) also when the show's events have not come yet, which
+    system admins are told as UNAVAILABLE (SHOW_NOT_SEEN).
     """
     CheckGate: _aio.UnaryUnaryMultiCallable[_task_service_pb2.CheckGateRequest, _task_service_pb2.CheckGateResponse]  # type: ignore[assignment]
     """Whether a show may move on: its open required tasks of one phase. NOT_GENERATED is an answer, not an error."""
@@ -165,7 +167,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_task_service_pb2.GenerateTasksResponse, _abc.Awaitable[_task_service_pb2.GenerateTasksResponse]]:
         """Makes the tasks of a confirmed show that are missing, by the code that its confirmation runs: again it makes none.
-        FAILED_PRECONDITION (SHOW_NOT_CONFIRMED); UNAVAILABLE (SHOW_NOT_SEEN) when the show's events have not come yet.
+        FAILED_PRECONDITION (SHOW_NOT_CONFIRMED); NOT_FOUND (SHOW_NOT_FOUND) also when the show's events have not come yet, which
+        system admins are told as UNAVAILABLE (SHOW_NOT_SEEN).
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""What changes in identity, by noun: the only place that opens a writing transaction."""

@@ -1,0 +1,1 @@
+"""Identity's tables, and the only SQL of the service, by noun."""
