@@ -41,7 +41,9 @@ def ensure_keys(directory: Path, services: Iterable[str]) -> None:
     _publish(directory / "services.jwks.json", [_public_jwk(key, f"service:{name}") for name, key in keys.items()])
 
 
-def user_token(keys_dir: Path, ext_id: str, name: str = "", email: str = "", ttl: int = 3600) -> str:
+def user_token(
+    keys_dir: Path, ext_id: str, name: str = "", email: str = "", email_verified: bool = True, ttl: int = 3600
+) -> str:
     """A bearer token for a user, as the identity provider of a real house would sign it.
 
     Without a name and an e-mail address the user gets ones made from `ext_id`.
@@ -56,7 +58,7 @@ def user_token(keys_dir: Path, ext_id: str, name: str = "", email: str = "", ttl
         "nbf": now,
         "exp": now + ttl,
         "email": email or (ext_id if "@" in ext_id else f"{ext_id}@eridu.local"),
-        "email_verified": True,
+        "email_verified": email_verified,
         "name": name or ext_id.partition("@")[0],
     }
     return jwt.encode(claims, key, algorithm="EdDSA", headers={"kid": _issuer_kid(key), "typ": "JWT"})

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.request import urlopen
@@ -25,6 +27,7 @@ ALGORITHMS = ["EdDSA", "ES256", "RS256"]
 LEEWAY = 30  # seconds that clocks may differ
 SERVICE_TTL = 60  # seconds
 REFETCH = 30.0  # seconds between two fetches of a key set at the least
+OLD = 300.0  # seconds after which known keys are fetched again: a key that was withdrawn is gone then
 RETRY = 1.0  # seconds between them as long as no key is known
 LARGEST_SET = 1024**2  # bytes
 LONGEST = 8 * 1024  # bytes of a token
@@ -44,15 +47,22 @@ class Claims:
 
 
 class KeySet:
-    """Public keys by id, fetched from a URL, kept while the URL is away, fetched again for an unknown id."""
+    """Public keys by id, fetched from a URL, kept while the URL is away, fetched again for an unknown id and with time.
 
-    def __init__(self, url: str) -> None:
+    `changed` is called when the keys are others than before: what was verified with a key that is gone counts no more.
+    """
+
+    def __init__(self, url: str, changed: Callable[[], None] = lambda: None) -> None:
         if url and not url.startswith(("https:", "file:")):
             raise ValueError(f"keys are fetched from https: or file: only, not from {url!r}")
         self.url = url
+        self.changed = changed
+        self.document = ""
         self.keys: dict[str, jwt.PyJWK] = {}
         self.next_fetch = 0.0  # monotonic seconds
+        self.old_at = math.inf  # monotonic seconds
         self.fetching = asyncio.Lock()
+        self.renewing: asyncio.Task[None] | None = None
 
     async def key(self, kid: str) -> jwt.PyJWK | None:
         """The key of this id, or None; Unavailable while no key at all could be fetched."""
@@ -64,14 +74,23 @@ class KeySet:
                 raise Unavailable("KEYS_UNAVAILABLE", "the issuer's keys cannot be fetched")
         return self.keys.get(kid)
 
+    def renew(self) -> None:
+        """Begin to fetch keys again that are old; nobody waits for it, they are good still."""
+        if time.monotonic() >= self.old_at and (self.renewing is None or self.renewing.done()):
+            self.renewing = asyncio.create_task(self.refresh())
+
     async def refresh(self) -> None:
         """Fetch the keys; those that are known stay when it fails."""
         try:
             document = await asyncio.to_thread(self.fetch)
             self.keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(document).keys if key.key_id}
+            if document != self.document:
+                self.document = document
+                self.changed()
         except Exception as error:  # away, or whatever else than a key set stands there
             log.warning("no keys from %s: %s", self.url, type(error).__name__)
         self.next_fetch = time.monotonic() + (REFETCH if self.keys else RETRY)
+        self.old_at = time.monotonic() + OLD
 
     def fetch(self) -> str:
         """Read the key set."""
@@ -85,12 +104,14 @@ class Verifier:
     def __init__(self, config: Config) -> None:
         self.audience = config.audience
         self.issuer = config.issuer
-        self.users = KeySet(config.jwks_url)
-        self.services = KeySet(config.services_jwks_url)
         self.verified: dict[str, Claims] = {}
+        self.users = KeySet(config.jwks_url, self.verified.clear)
+        self.services = KeySet(config.services_jwks_url, self.verified.clear)
 
     async def verify(self, token: str) -> Claims:
         """The token's claims; Unauthenticated, with one text for all causes, when anything about it is wrong."""
+        self.users.renew()
+        self.services.renew()
         claims = self.verified.get(token)
         if claims is None:
             claims = await self.check(token)

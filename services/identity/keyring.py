@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
@@ -41,9 +42,11 @@ class Keyring:
         """From `id:base64,id:base64`: the first key seals, the others still open. ValueError for anything else."""
         keys: dict[str, bytes] = {}
         for part in filter(None, (part.strip() for part in setting.split(","))):
-            key_id, colon, encoded = part.partition(":")
-            key = base64.b64decode(encoded, validate=True)
-            if not (colon and key_id and len(key) == KEY) or key_id in keys:
+            key_id, _, encoded = part.partition(":")
+            key = b""
+            with suppress(ValueError):
+                key = base64.b64decode(encoded, validate=True)
+            if not key_id or len(key) != KEY or key_id in keys:
                 raise ValueError(f"a key ring is `id:base64 of {KEY} bytes`, several with commas, each id once")
             keys[key_id] = key
         return cls(keys)

@@ -23,9 +23,11 @@ from services.identity.store import groups, memberships, trail, users
 
 async def get_user(db: Database, caller: Caller, uid: str) -> User:
     """A user: oneself, those who share a group with oneself, or anybody for system admins and services."""
+    mine = caller.visible()
+    groups_of_mine = (*mine.clients, *mine.studios, *mine.platforms)
     async with db.read() as reader:
         user = await users.load_user(reader, uid)
-        if caller.unlimited or caller.is_self(uid) or await users.shares_group(reader, caller.user_uid, uid):
+        if mine.everything or caller.is_self(uid) or await memberships.is_in_any(reader, uid, groups_of_mine):
             return user
     raise NotFound.of(USER, uid)
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from deploy.local import keys
 from libs.common import tokens
@@ -273,6 +275,51 @@ async def test_a_new_key_is_found_without_a_restart(tmp_path: Path, issuer: Issu
     path.write_text((issuer.folder / "issuer.jwks.json").read_text())
     known.next_fetch = 0.0
     assert await known.key(issuer.kid)
+
+
+async def test_a_key_that_was_withdrawn_is_gone_with_time_and_so_is_what_it_signed(
+    config: Config, issuer: Issuer, tmp_path: Path
+):
+    path = tmp_path / "keys.json"
+    path.write_text((issuer.folder / "issuer.jwks.json").read_text())
+    verifier = Verifier(config.model_copy(update={"jwks_url": path.as_uri()}))
+    token = issuer.sign(issuer.claims())
+    assert (await verifier.verify(token)).subject == "ann"
+    path.write_text(json.dumps({"keys": [public_jwk(rsa.generate_private_key(65537, 2048), "RS256", "next")]}))
+    assert (await verifier.verify(token)).subject == "ann"
+    verifier.users.old_at = 0.0  # some minutes later
+    await verifier.verify(token)
+    assert verifier.users.renewing is not None
+    await verifier.users.renewing
+    assert await refusal(verifier, token) == TEXT
+
+
+def public_jwk(key: Any, algorithm: str, kid: str) -> dict[str, Any]:
+    kind: Any = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm}[algorithm]
+    return {**kind.to_jwk(key.public_key(), as_dict=True), "kid": kid, "alg": algorithm}
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+async def test_other_issuers_sign_with_rsa_or_elliptic_curves(
+    config: Config, issuer: Issuer, tmp_path: Path, algorithm: str
+):
+    key: Any = (
+        rsa.generate_private_key(65537, 2048) if algorithm == "RS256" else ec.generate_private_key(ec.SECP256R1())
+    )
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"keys": [public_jwk(key, algorithm, "theirs")]}))
+    verifier = Verifier(config.model_copy(update={"jwks_url": path.as_uri()}))
+    token = jwt.encode(issuer.claims(email="a@b.example", email_verified=True), key, algorithm, {"kid": "theirs"})
+    claims = await verifier.verify(token)
+    assert (claims.subject, claims.email, claims.email_verified) == ("ann", "a@b.example", True)
+    foreign: Any = rsa.generate_private_key(65537, 2048)
+    assert await refusal(verifier, jwt.encode(issuer.claims(), foreign, "RS256", {"kid": "theirs"})) == TEXT
+
+
+@pytest.mark.parametrize("verified", ["true", 1, None, "yes"])
+async def test_only_a_plain_true_verifies_an_address(verifier: Verifier, issuer: Issuer, verified: Any):
+    claims = await verifier.verify(issuer.sign(issuer.claims(email="a@b.example", email_verified=verified)))
+    assert not claims.email_verified
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/keys", "ftp://127.0.0.1/keys", "data:,{}", "/etc/passwd"])

@@ -30,7 +30,6 @@ async def grant_membership(
     """Give a user a role in a group. MEMBERSHIP_EXISTS when the user has one there that has not ended."""
     caller.require(GROUP, group_uid, group_uid)
     now = clock()
-    require_future_end(ends_at, now)
     granted = Membership(
         **fresh(MEMBERSHIP, now),
         user_uid=user_uid,
@@ -40,6 +39,7 @@ async def grant_membership(
         ends_at=ends_at,
     )
     async with db.begin(caller) as tx:
+        require_future_end(ends_at, now)  # in here: a request that is replayed may have ended since
         ended = await store.find_membership(tx, user_uid, group_uid)
         if ended is not None and ended.ends_at is not None and ended.ends_at <= now:
             await save(tx, ended, ended.delete(now), now, "revoked", "it had ended")
@@ -83,7 +83,7 @@ async def change(
         if after == before:
             return before
         await store.lock_groups(tx, [before.group_uid])
-        if before.role is Role.ADMIN:
+        if before.role is Role.ADMIN and before.counts(now):
             require_admin_left(await store.without_other_admin(tx, [before.group_uid], before.user_uid, now))
         return await save(tx, before, after, now, verb, reason)
 

@@ -12,12 +12,14 @@ from libs.common.access import Caller
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.errors import NotFound
+from libs.common.ledger import Entry
 from services.identity import convert
 from services.identity.domain.group import Platform
 from services.identity.domain.nouns import PLATFORM
 from services.identity.keyring import Keyring
 from services.identity.store import groups as store
 
+MASK = "•••"
 REWRAPPED_AT_ONCE = 100  # platforms in one transaction of a rotation
 
 
@@ -48,8 +50,18 @@ async def set_api_config(
             await store.drop_api_config(tx, uid)
         changed = replace(platform, api_config_set_at=now if config else None)
         saved = await store.save_group(tx, PLATFORM, platform, changed, now)
-        await ledger.record(tx, convert.said_of_group("api_config_set", platform, saved, reason))
+        said = convert.said_of_group("api_config_set", platform, saved, reason)
+        await ledger.record(tx, masked(said, bool(platform.api_config_set_at), bool(config)))
     return cast(Platform, saved)
+
+
+def masked(said: Entry, before: bool, after: bool) -> Entry:
+    """The audit trail tells that there were secrets and that there are, and shows none."""
+    return replace(
+        said,
+        old={**said.old, "api_config": MASK if before else None},
+        new={**said.new, "api_config": MASK if after else None},
+    )
 
 
 async def reveal_api_config(db: Database, caller: Caller, keyring: Keyring, uid: str, reason: str) -> Mapping[str, Any]:

@@ -36,6 +36,10 @@ class Membership(Entity):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
 
+    def counts(self, now: datetime) -> bool:
+        """Begun and not ended."""
+        return (self.starts_at is None or self.starts_at <= now) and (self.ends_at is None or now < self.ends_at)
+
     def change_role(self, role: Role) -> Membership:
         """Another role."""
         return replace(self, role=role)

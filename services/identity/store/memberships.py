@@ -92,6 +92,12 @@ async def find_membership(reader: Reader, user_uid: str, group_uid: str) -> Memb
     return Membership(**mapping(row)) if row else None
 
 
+async def is_in_any(reader: Reader, user_uid: str, group_uids: Collection[str]) -> bool:
+    """Whether a user has a living membership in one of these groups, which live too."""
+    query = MEMBERSHIPS.where(user.c.uid == user_uid, in_one_of(group_uids)).limit(1)
+    return (await reader.execute(query)).first() is not None
+
+
 async def find_admin_groups(reader: Reader, user_uid: str, now: datetime) -> list[str]:
     """The groups in which a user is an admin now."""
     query = MEMBERSHIPS.where(user.c.uid == user_uid, membership.c.role == Role.ADMIN, in_force(now))
@@ -103,9 +109,13 @@ async def without_other_admin(reader: Reader, group_uids: Collection[str], user_
     others = MEMBERSHIPS.where(
         user.c.uid != user_uid, user.c.banned_at.is_(None), membership.c.role == Role.ADMIN, in_force(now)
     )
-    found = others.where(or_(*(among(table.c.uid, group_uids) for table, _ in KINDS.values())))
-    led = {row.group_uid for row in await reader.execute(found)}
+    led = {row.group_uid for row in await reader.execute(others.where(in_one_of(group_uids)))}
     return sorted(set(group_uids) - led)
+
+
+def in_one_of(group_uids: Collection[str]) -> ColumnElement[bool]:
+    """Whether a row of MEMBERSHIPS is in one of these groups."""
+    return or_(*(among(table.c.uid, group_uids) for table, _ in KINDS.values()))
 
 
 async def load_rights(reader: Reader, user_uids: Collection[str], now: datetime) -> dict[str, Rights]:

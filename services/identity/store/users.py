@@ -79,19 +79,3 @@ def is_member(group_uid: str) -> ColumnElement[bool]:
     table, _ = KINDS[noun]
     group_id = select(table.c.id).where(table.c.uid == group_uid).scalar_subquery()
     return exists().where(membership.c.user_id == user.c.id, membership.c[f"{noun}_id"] == group_id, living(membership))
-
-
-async def shares_group(reader: Reader, uid: str, other_uid: str) -> bool:
-    """Whether two users have living memberships in one group."""
-    mine, theirs = membership.alias("mine"), membership.alias("theirs")
-    me, them = user.alias("me"), user.alias("them")
-    same = [mine.c[f"{noun}_id"] == theirs.c[f"{noun}_id"] for noun in KINDS]
-    query = (
-        select(theirs.c.id)
-        .join(them, them.c.id == theirs.c.user_id)
-        .join(mine, same[0] | same[1] | same[2])
-        .join(me, me.c.id == mine.c.user_id)
-        .where(me.c.uid == uid, them.c.uid == other_uid, mine.c.deleted_at.is_(None), theirs.c.deleted_at.is_(None))
-        .limit(1)
-    )
-    return (await reader.execute(query)).first() is not None

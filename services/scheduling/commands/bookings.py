@@ -14,8 +14,8 @@ from libs.common.clock import Clock
 from libs.common.db import Database, Tx
 from libs.common.errors import NotFound, Refused, Stale
 from libs.common.ledger import Entry
-from services.scheduling import convert
 from services.scheduling.commands.plans import plan_entries, planned_by_schedule
+from services.scheduling.convert import bookings as convert
 from services.scheduling.domain import booking as rules
 from services.scheduling.domain.booking import Problem, ShowBooking, ShowRef, Slot, Taken, clashes_with, slots_of
 from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule

@@ -12,7 +12,7 @@ from libs.common.access import Caller
 from libs.common.clock import Clock
 from libs.common.db import Database, Tx
 from libs.common.ledger import Entry
-from services.scheduling import convert
+from services.scheduling.convert import schedules as convert
 from services.scheduling.domain import plan as rules
 from services.scheduling.domain import sheet
 from services.scheduling.domain.plan import RowResult

@@ -12,7 +12,7 @@ from libs.common.access import Caller
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.ledger import entry
-from services.scheduling import convert
+from services.scheduling.convert import resources as convert
 from services.scheduling.domain.resource import Mc, Room
 from services.scheduling.neighbours import Identity
 from services.scheduling.store import resources as store

@@ -12,9 +12,9 @@ from libs.common.access import Caller
 from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.ledger import Entry, entry
-from services.scheduling import convert
 from services.scheduling.commands.bookings import released_entries
 from services.scheduling.commands.plans import plan_entries
+from services.scheduling.convert import schedules as convert
 from services.scheduling.domain.schedule import SCHEDULE, Schedule
 from services.scheduling.neighbours import Identity
 from services.scheduling.store import bookings as booking_store

@@ -11,8 +11,10 @@ from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
-from services.scheduling import convert, queries
+from services.scheduling import queries
 from services.scheduling.commands import bookings as commands
+from services.scheduling.convert import bookings as convert
+from services.scheduling.convert import resources as convert_resources
 
 BY_START = (datetime, str)  # the sort key of the list
 
@@ -47,7 +49,7 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
             studio_uid=request.studio_uid,
             client_uid=request.client_uid,
             resource_uid=request.resource_uid,
-            kind=convert.KIND_OF[request.resource_kind],
+            kind=convert_resources.KIND_OF[request.resource_kind],
             show_uid=request.show_uid,
             show_released=request.show_released,
             page=PageQuery.of(request, *BY_START),

@@ -18,8 +18,9 @@ from libs.common.db import Database
 from libs.common.messages import metadata_of
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
-from services.scheduling import convert, queries
+from services.scheduling import queries
 from services.scheduling.commands import resources as commands
+from services.scheduling.convert import resources as convert
 from services.scheduling.neighbours import Identity
 
 BY_NAME = (str, str)  # the sort keys of the lists

@@ -19,9 +19,11 @@ from libs.common.db import Database
 from libs.common.messages import metadata_of, time_of
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
-from services.scheduling import convert, queries
+from services.scheduling import queries
 from services.scheduling.commands import confirmations, plans
 from services.scheduling.commands import schedules as commands
+from services.scheduling.convert import bookings as convert_bookings
+from services.scheduling.convert import schedules as convert
 from services.scheduling.domain.schedule import Schedule
 from services.scheduling.neighbours import Identity
 
@@ -107,7 +109,7 @@ class Schedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
         return confirmation_pb2.ValidateScheduleResponse(
             plan_version=found.schedule.plan_version,
             show_count=found.show_count,
-            problems=convert.problems(found.problems, caller()),
+            problems=convert_bookings.problems(found.problems, caller()),
         )
 
     async def ProposeSchedule(
@@ -151,11 +153,11 @@ class Schedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
             self.clock,
             request.uid,
             request.plan_version,
-            convert.MODES[request.mode],
+            convert_bookings.MODES[request.mode],
             request.etag,
             request.reason,
         )
-        return convert.confirmation(answer, caller())
+        return convert_bookings.confirmation(answer, caller())
 
     async def CancelSchedule(
         self, request: schedule_service_pb2.CancelScheduleRequest, context: Any

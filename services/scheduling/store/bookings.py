@@ -78,18 +78,25 @@ RELEASE = text(
     "UPDATE scheduling.booking SET released_at = :now WHERE show_uid = ANY(:show_uids) AND released_at IS NULL"
 )
 
-# One probe of the constraint's own index for each resource: what is booked between two instants.
+# One probe of the constraint's own index for each resource, one of the primary key for each booking found. OFFSET 0
+# keeps the planner from turning the question around: without statistics it would read all that is booked then.
 IN_FORCE = text(
     """
-    SELECT taken.resource_id, lower(taken.period) AS start, upper(taken.period) AS until,
-           booked.show_uid, booked.external_id, booked.name, booked.schedule_uid, booked.studio_uid, booked.client_uid
+    SELECT taken.resource_id, taken.start, taken.until, booked.*
     FROM unnest(CAST(:resource_ids AS bigint[])) AS wanted (resource_id)
-    JOIN scheduling.booking AS taken
-      ON int8range(taken.resource_id, taken.resource_id, '[]')
-         && int8range(wanted.resource_id, wanted.resource_id, '[]')
-     AND taken.period && tstzrange(:start, :until)
-     AND taken.released_at IS NULL
-    JOIN scheduling.show_booking AS booked ON booked.show_uid = taken.show_uid
+    CROSS JOIN LATERAL (
+        SELECT resource_id, lower(period) AS start, upper(period) AS until, show_uid
+        FROM scheduling.booking
+        WHERE int8range(booking.resource_id, booking.resource_id, '[]')
+              && int8range(wanted.resource_id, wanted.resource_id, '[]')
+          AND period && tstzrange(:start, :until) AND released_at IS NULL
+        OFFSET 0
+    ) AS taken
+    CROSS JOIN LATERAL (
+        SELECT show_uid, external_id, name, schedule_uid, studio_uid, client_uid
+        FROM scheduling.show_booking WHERE show_booking.show_uid = taken.show_uid
+        OFFSET 0
+    ) AS booked
     """
 )
 

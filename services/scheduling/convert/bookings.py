@@ -1,124 +1,28 @@
-"""Between scheduling's domain and its messages."""
+"""Bookings, problems and confirmations as messages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from eridu.scheduling.v1 import (
-    booking_pb2,
-    booking_service_pb2,
-    confirmation_pb2,
-    mc_pb2,
-    plan_pb2,
-    room_pb2,
-    schedule_pb2,
-)
+from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, confirmation_pb2, schedule_pb2
 
 from libs.common.access import Caller
-from libs.common.messages import set_time, stamp, time_of
+from libs.common.messages import set_time, time_of
+from services.scheduling.convert.resources import KINDS
+from services.scheduling.convert.schedules import schedule
 from services.scheduling.domain.booking import Problem, Rule, ShowBooking, ShowRef
 from services.scheduling.domain.confirmation import Confirmation, Mode, ShowOutcome
-from services.scheduling.domain.plan import RowOutcome, RowResult
-from services.scheduling.domain.resource import Mc, ResourceKind, Room
-from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule, ScheduleStatus
+from services.scheduling.domain.schedule import Planned
 from services.scheduling.store.bookings import BookedResource
 
-STATUSES = {status: schedule_pb2.ScheduleStatus.Value(f"SCHEDULE_STATUS_{status.name}") for status in ScheduleStatus}
-STATUS_OF = {value: status for status, value in STATUSES.items()}
-ROW_OUTCOMES = {one: plan_pb2.RowOutcome.Value(f"ROW_OUTCOME_{one.name}") for one in RowOutcome}
-SHOW_OUTCOMES = {one: confirmation_pb2.ShowOutcome.Value(f"SHOW_OUTCOME_{one.name}") for one in ShowOutcome}
 RULES = {rule: schedule_pb2.Rule.Value(f"RULE_{rule.name}") for rule in Rule}
-KINDS = {kind: booking_pb2.ResourceKind.Value(f"RESOURCE_KIND_{kind.name}") for kind in ResourceKind}
-KIND_OF: dict[int, ResourceKind | None] = {value: kind for kind, value in KINDS.items()} | {0: None}
+SHOW_OUTCOMES = {one: confirmation_pb2.ShowOutcome.Value(f"SHOW_OUTCOME_{one.name}") for one in ShowOutcome}
 MODES = {
     confirmation_pb2.CONFIRM_MODE_UNSPECIFIED: Mode.ALL_OR_NOTHING,
     confirmation_pb2.CONFIRM_MODE_ALL_OR_NOTHING: Mode.ALL_OR_NOTHING,
     confirmation_pb2.CONFIRM_MODE_BEST_EFFORT: Mode.BEST_EFFORT,
     confirmation_pb2.CONFIRM_MODE_VALIDATE_ONLY: Mode.VALIDATE_ONLY,
 }
-
-
-def room(entity: Room) -> room_pb2.Room:
-    """A room as a message."""
-    message = room_pb2.Room(
-        uid=entity.uid,
-        studio_uid=entity.studio_uid,
-        name=entity.name,
-        capacity=entity.capacity,
-        capabilities=entity.capabilities,
-        turnaround_before_minutes=entity.turnaround_before,
-        turnaround_after_minutes=entity.turnaround_after,
-        active=entity.active,
-    )
-    stamp(message, entity)
-    return message
-
-
-def mc(entity: Mc) -> mc_pb2.Mc:
-    """An MC as a message."""
-    message = mc_pb2.Mc(
-        uid=entity.uid,
-        studio_uid=entity.studio_uid,
-        name=entity.name,
-        alias=entity.alias,
-        user_uid=entity.user_uid,
-    )
-    stamp(message, entity)
-    return message
-
-
-def schedule(entity: Schedule) -> schedule_pb2.Schedule:
-    """A schedule as a message."""
-    message = schedule_pb2.Schedule(
-        uid=entity.uid,
-        studio_uid=entity.studio_uid,
-        client_uid=entity.client_uid,
-        name=entity.name,
-        status=STATUSES[entity.status],
-        time_zone=entity.time_zone,
-        plan_version=entity.plan_version,
-        confirmed_version=entity.confirmed_version,
-    )
-    set_time(message.starts_at, entity.starts_at)
-    set_time(message.ends_at, entity.ends_at)
-    stamp(message, entity)
-    return message
-
-
-def planned_show(row: PlannedShow) -> schedule_pb2.PlannedShow:
-    """A row of a plan as a message."""
-    message = schedule_pb2.PlannedShow(
-        uid=row.uid,
-        show_uid=row.show_uid,
-        schedule_uid=row.schedule_uid,
-        external_id=row.planned.external_id,
-        name=row.planned.name,
-        room_uid=row.planned.room_uid,
-        mc_uids=row.planned.mc_uids,
-        platform_uids=row.planned.platform_uids,
-        type=row.planned.type,
-        standard=row.planned.standard,
-        cancelled=row.cancelled,
-        started=row.started,
-        version=row.version,
-    )
-    set_time(message.starts_at, row.planned.starts_at)
-    set_time(message.ends_at, row.planned.ends_at)
-    set_time(message.removed_at, row.removed_at)
-    return message
-
-
-def row_result(result: RowResult) -> plan_pb2.RowResult:
-    """The answer for a row of a sheet."""
-    return plan_pb2.RowResult(
-        line=result.line,
-        external_id=result.external_id,
-        outcome=ROW_OUTCOMES[result.outcome],
-        show_uid=result.show_uid,
-        errors=[
-            plan_pb2.RowError(field=error.field, reason=error.reason, message=error.message) for error in result.errors
-        ],
-    )
 
 
 def show_ref(ref: ShowRef, caller: Caller) -> schedule_pb2.ShowRef:
@@ -159,6 +63,11 @@ def sentence(found: Problem, caller: Caller) -> str:
     return f"{found.show.name}: {resource} is taken by {other} {time}"
 
 
+def problems(found: Sequence[Problem], caller: Caller) -> list[schedule_pb2.Problem]:
+    """Problems by start of the show."""
+    return [problem(one, caller) for one in found]
+
+
 def confirmation(answer: Confirmation, caller: Caller) -> confirmation_pb2.ConfirmScheduleResponse:
     """What a confirmation did."""
     return confirmation_pb2.ConfirmScheduleResponse(
@@ -173,11 +82,6 @@ def confirmation(answer: Confirmation, caller: Caller) -> confirmation_pb2.Confi
             for result in answer.results
         ],
     )
-
-
-def problems(found: Sequence[Problem], caller: Caller) -> list[schedule_pb2.Problem]:
-    """Problems by start of the show."""
-    return [problem(one, caller) for one in found]
 
 
 def show_booking(booked: ShowBooking) -> booking_pb2.ShowBooking:
@@ -245,8 +149,3 @@ def asked(request: booking_service_pb2.BookShowRequest) -> ShowBooking:
             ends_at=time_of(request.ends_at),
         ),
     )
-
-
-def category(value: schedule_pb2.ChangeCategory.ValueType) -> str:
-    """A change category as the audit trail keeps it: `client_request`."""
-    return schedule_pb2.ChangeCategory.Name(value).removeprefix("CHANGE_CATEGORY_").lower()

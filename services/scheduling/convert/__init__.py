@@ -1,0 +1,1 @@
+"""Between scheduling's domain and its messages, by noun."""
