@@ -12,7 +12,7 @@ from eridu.scheduling.v1.schedule_service_pb2_grpc import add_ScheduleServiceSer
 from libs.common.clock import now
 from libs.common.config import Config
 from libs.common.process import Process, main
-from services.scheduling import consumers
+from services.scheduling import consumers, watches
 from services.scheduling.neighbours import Identity
 from services.scheduling.servicers.bookings import Bookings
 from services.scheduling.servicers.resources import Mcs, Rooms
@@ -28,7 +28,8 @@ def compose(config: Config) -> Process:
     server.add(add_RoomServiceServicer_to_server, Rooms(db, now, identity))
     server.add(add_McServiceServicer_to_server, Mcs(db, now, identity))
     server.add(add_ScheduleServiceServicer_to_server, Schedules(db, now, identity))
-    server.add(add_BookingServiceServicer_to_server, Bookings(db, now))
+    feed = process.watched(watches.EVENTS)
+    server.add(add_BookingServiceServicer_to_server, Bookings(db, now, feed, config.heartbeat))
     process.hear("production", consumers.of_production(db))
     return process
 

@@ -45,6 +45,12 @@ class BookingServiceStub:
     """
     ListBookings: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]
     """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    WatchBookings: _grpc.UnaryStreamMultiCallable[_booking_service_pb2.WatchBookingsRequest, _booking_service_pb2.WatchBookingsResponse]
+    """Watches what the shows of a studio or of a client have booked: first a snapshot (parts with `snapshot` set, the last one with `live` too), then
+    every change as it happens, without a gap, each with the whole of what the show has booked; a show's lower `version` is old news. Silence is broken
+    by empty messages. Continue from the last `cursor` after a break. OUT_OF_RANGE (CURSOR_TOO_OLD) when what came after the cursor is gone, INVALID_ARGUMENT
+    (CURSOR_INVALID), ABORTED (RIGHTS_CHANGED), UNAVAILABLE (DRAINING), RESOURCE_EXHAUSTED (TOO_MANY_WATCHES).
+    """
 
 @_typing.type_check_only
 class BookingServiceAsyncStub(BookingServiceStub):
@@ -62,6 +68,12 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """
     ListBookings: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]  # type: ignore[assignment]
     """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    WatchBookings: _aio.UnaryStreamMultiCallable[_booking_service_pb2.WatchBookingsRequest, _booking_service_pb2.WatchBookingsResponse]  # type: ignore[assignment]
+    """Watches what the shows of a studio or of a client have booked: first a snapshot (parts with `snapshot` set, the last one with `live` too), then
+    every change as it happens, without a gap, each with the whole of what the show has booked; a show's lower `version` is old news. Silence is broken
+    by empty messages. Continue from the last `cursor` after a break. OUT_OF_RANGE (CURSOR_TOO_OLD) when what came after the cursor is gone, INVALID_ARGUMENT
+    (CURSOR_INVALID), ABORTED (RIGHTS_CHANGED), UNAVAILABLE (DRAINING), RESOURCE_EXHAUSTED (TOO_MANY_WATCHES).
+    """
 
 class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who has which room and which MC, and when."""
@@ -94,5 +106,17 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.ListBookingsResponse, _abc.Awaitable[_booking_service_pb2.ListBookingsResponse]]:
         """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+
+    @_abc_1.abstractmethod
+    def WatchBookings(
+        self,
+        request: _booking_service_pb2.WatchBookingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_booking_service_pb2.WatchBookingsResponse], _abc.AsyncIterator[_booking_service_pb2.WatchBookingsResponse]]:
+        """Watches what the shows of a studio or of a client have booked: first a snapshot (parts with `snapshot` set, the last one with `live` too), then
+        every change as it happens, without a gap, each with the whole of what the show has booked; a show's lower `version` is old news. Silence is broken
+        by empty messages. Continue from the last `cursor` after a break. OUT_OF_RANGE (CURSOR_TOO_OLD) when what came after the cursor is gone, INVALID_ARGUMENT
+        (CURSOR_INVALID), ABORTED (RIGHTS_CHANGED), UNAVAILABLE (DRAINING), RESOURCE_EXHAUSTED (TOO_MANY_WATCHES).
+        """
 
 def add_BookingServiceServicer_to_server(servicer: BookingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
