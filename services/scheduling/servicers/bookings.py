@@ -19,6 +19,7 @@ from services.scheduling import queries, watches
 from services.scheduling.commands import bookings as commands
 from services.scheduling.convert import bookings as convert
 from services.scheduling.convert import resources as convert_resources
+from services.scheduling.convert.calendar import calendar
 
 BY_START = (datetime, str)  # the sort key of the list
 
@@ -84,3 +85,20 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
                     live=part.live,
                     cursor=part.cursor,
                 )
+
+    async def ExportCalendar(
+        self, request: booking_service_pb2.ExportCalendarRequest, context: Any
+    ) -> booking_service_pb2.ExportCalendarResponse:
+        """Bookings as an iCalendar file."""
+        found = await queries.export_calendar(
+            self.db,
+            caller(),
+            room_uid=request.room_uid,
+            mc_uid=request.mc_uid,
+            schedule_uid=request.schedule_uid,
+            ends_after=time_of(request.ends_after) if request.HasField("ends_after") else None,
+            starts_before=time_of(request.starts_before) if request.HasField("starts_before") else None,
+        )
+        return booking_service_pb2.ExportCalendarResponse(
+            ics=calendar(found.name, found.booked, found.rooms, self.clock()), show_count=len(found.booked)
+        )

@@ -56,6 +56,11 @@ class BookingServiceStub:
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsResponse.FromString,
                 _registered_method=True)
+        self.ExportCalendar = channel.unary_unary(
+                '/eridu.scheduling.v1.BookingService/ExportCalendar',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarResponse.FromString,
+                _registered_method=True)
 
 
 class BookingServiceServicer:
@@ -96,6 +101,15 @@ class BookingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportCalendar(self, request, context):
+        """The bookings in force of a room, an MC or a schedule as an iCalendar file (RFC 5545), for people's calendars: one event for each show, in its own time
+        without turnaround. For the studio's people; a schedule also for its client's, an MC's also for the user that the MC is. NOT_FOUND (ROOM_NOT_FOUND,
+        MC_NOT_FOUND, SCHEDULE_NOT_FOUND), FAILED_PRECONDITION (CALENDAR_TOO_LARGE) with more than 5,000 shows: name a shorter time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BookingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -118,6 +132,11 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.WatchBookings,
                     request_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsResponse.SerializeToString,
+            ),
+            'ExportCalendar': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportCalendar,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -229,6 +248,33 @@ class BookingService:
             '/eridu.scheduling.v1.BookingService/WatchBookings',
             eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCalendar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.BookingService/ExportCalendar',
+            eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarResponse.FromString,
             options,
             channel_credentials,
             insecure,
