@@ -28,7 +28,7 @@ def compose(config: Config) -> Process:
     server.add(add_RoomServiceServicer_to_server, Rooms(db, now, identity))
     server.add(add_McServiceServicer_to_server, Mcs(db, now, identity))
     server.add(add_ScheduleServiceServicer_to_server, Schedules(db, now, identity))
-    server.add(add_BookingServiceServicer_to_server, Bookings(db, now))
+    server.add(add_BookingServiceServicer_to_server, Bookings(db, now, identity))
     process.hear("production", consumers.of_production(db))
     return process
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, booking_service_pb2_grpc
+from eridu.scheduling.v1 import (
+    booking_pb2,
+    booking_service_pb2,
+    booking_service_pb2_grpc,
+    capacity_pb2,
+    conflict_pb2,
+)
 
 from libs.common.clock import Clock
 from libs.common.db import Database
@@ -14,16 +20,19 @@ from libs.common.rpc.call import caller
 from services.scheduling import queries
 from services.scheduling.commands import bookings as commands
 from services.scheduling.convert import bookings as convert
-from services.scheduling.convert import resources as convert_resources
+from services.scheduling.convert import capacity as convert_capacity
+from services.scheduling.convert.resources import KIND_OF
+from services.scheduling.neighbours import Identity
 
-BY_START = (datetime, str)  # the sort key of the list
+BY_START = (datetime, int)  # the sort keys of the lists
+BY_KIND = (int, str, str)
 
 
 class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
     """Who has which room and which MC, and when."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
-        self.db, self.clock = db, clock
+    def __init__(self, db: Database, clock: Clock, identity: Identity) -> None:
+        self.db, self.clock, self.identity = db, clock, identity
 
     async def BookShow(self, request: booking_service_pb2.BookShowRequest, context: Any) -> booking_pb2.ShowBooking:
         """Book a show that has no schedule."""
@@ -46,14 +55,53 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
         page = await queries.list_bookings(
             self.db,
             caller(),
-            studio_uid=request.studio_uid,
-            client_uid=request.client_uid,
-            resource_uid=request.resource_uid,
-            kind=convert_resources.KIND_OF[request.resource_kind],
-            show_uid=request.show_uid,
-            show_released=request.show_released,
-            page=PageQuery.of(request, *BY_START),
+            self.identity,
+            convert.booking_query(request),
+            convert_capacity.asked_period(request),
+            PageQuery.of(request, *BY_START),
         )
         return booking_service_pb2.ListBookingsResponse(
-            bookings=[convert.booking(booked) for booked in page.rows], next_page_token=page.next_token
+            bookings=[convert.booking(booked, caller()) for booked in page.rows], next_page_token=page.next_token
         )
+
+    async def CheckConflicts(
+        self, request: conflict_pb2.CheckConflictsRequest, context: Any
+    ) -> conflict_pb2.CheckConflictsResponse:
+        """Say what would be in the way."""
+        asked = convert_capacity.asked_slots(request)
+        found = await queries.check_conflicts(self.db, caller(), request.studio_uid, asked)
+        return convert_capacity.conflicts(found, caller())
+
+    async def FindFreeSlots(
+        self, request: capacity_pb2.FindFreeSlotsRequest, context: Any
+    ) -> capacity_pb2.FindFreeSlotsResponse:
+        """Find where a show could be."""
+        search = convert_capacity.search(request)
+        found = await queries.find_free_slots(
+            self.db,
+            caller(),
+            self.identity,
+            search,
+            convert_capacity.asked_period(request),
+            convert_capacity.hours_of(request),
+        )
+        return capacity_pb2.FindFreeSlotsResponse(
+            slots=[convert_capacity.free_slot(slot, search.duration) for slot in found]
+        )
+
+    async def GetUtilisation(
+        self, request: capacity_pb2.GetUtilisationRequest, context: Any
+    ) -> capacity_pb2.GetUtilisationResponse:
+        """Measure how much rooms and MCs are taken."""
+        page, span, bookable = await queries.get_utilisation(
+            self.db,
+            caller(),
+            self.identity,
+            request.studio_uid,
+            KIND_OF[request.resource_kind],
+            request.show_deleted,
+            convert_capacity.asked_period(request),
+            convert_capacity.hours_of(request),
+            PageQuery.of(request, *BY_KIND),
+        )
+        return convert_capacity.utilisations(page, span, bookable)

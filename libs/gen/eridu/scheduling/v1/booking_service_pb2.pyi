@@ -144,6 +144,12 @@ class ListBookingsRequest(_message.Message):
     RESOURCE_KIND_FIELD_NUMBER: _builtins.int
     SHOW_UID_FIELD_NUMBER: _builtins.int
     SHOW_RELEASED_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    FROM_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    FROM_DAY_FIELD_NUMBER: _builtins.int
+    UNTIL_DAY_FIELD_NUMBER: _builtins.int
+    SHOW_BUSY_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     studio_uid: _builtins.str
@@ -158,10 +164,26 @@ class ListBookingsRequest(_message.Message):
     """Only this show's, `show_…`."""
     show_released: _builtins.bool
     """With the released ones."""
+    from_day: _builtins.str
+    """As `from`: the beginning of this operational day of the studio, `2026-03-02`."""
+    until_day: _builtins.str
+    """As `until`: the end of this operational day of the studio, so that the day itself is included."""
+    show_busy: _builtins.bool
+    """For members of a client that has or had something booked or planned in the studio: also what others have in force there, as `busy`. Narrowed by
+    client or show, only the caller's own are listed.
+    """
     page_size: _builtins.int
     """How many at most: default 50, at most 500 (larger is cut to it)."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_booking_pb2.BookingState.ValueType]:
+        """Only those in one of these states, whatever `show_released` says; empty: those in force."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Only those that take some time before this instant (UTC), 2000 to 2100. Alone or with `from`."""
+
     def __init__(
         self,
         *,
@@ -171,12 +193,17 @@ class ListBookingsRequest(_message.Message):
         resource_kind: _booking_pb2.ResourceKind.ValueType = ...,
         show_uid: _builtins.str = ...,
         show_released: _builtins.bool = ...,
+        states: _abc.Iterable[_booking_pb2.BookingState.ValueType] | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        from_day: _builtins.str = ...,
+        until_day: _builtins.str = ...,
+        show_busy: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_uid", b"client_uid", "page_size", b"page_size", "page_token", b"page_token", "resource_kind", b"resource_kind", "resource_uid", b"resource_uid", "show_released", b"show_released", "show_uid", b"show_uid", "studio_uid", b"studio_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_uid", b"client_uid", "from", b"from", "from_day", b"from_day", "page_size", b"page_size", "page_token", b"page_token", "resource_kind", b"resource_kind", "resource_uid", b"resource_uid", "show_busy", b"show_busy", "show_released", b"show_released", "show_uid", b"show_uid", "states", b"states", "studio_uid", b"studio_uid", "until", b"until", "until_day", b"until_day"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

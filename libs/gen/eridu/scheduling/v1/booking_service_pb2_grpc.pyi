@@ -6,6 +6,8 @@ isort:skip_file
 from collections import abc as _abc
 from eridu.scheduling.v1 import booking_pb2 as _booking_pb2
 from eridu.scheduling.v1 import booking_service_pb2 as _booking_service_pb2
+from eridu.scheduling.v1 import capacity_pb2 as _capacity_pb2
+from eridu.scheduling.v1 import conflict_pb2 as _conflict_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -44,7 +46,24 @@ class BookingServiceStub:
     BookShow with it is refused.
     """
     ListBookings: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]
-    """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
+    works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days are asked for
+    and the studio cannot be looked up.
+    """
+    CheckConflicts: _grpc.UnaryUnaryMultiCallable[_conflict_pb2.CheckConflictsRequest, _conflict_pb2.CheckConflictsResponse]
+    """What if: everything that would be in the way of up to 1,000 slots, by the very rules that a confirmation runs. Writes and reserves nothing.
+    For members of the studio, and of clients that it works for; shows that are not theirs to see are `busy`. NOT_FOUND (STUDIO_NOT_FOUND,
+    ROOM_NOT_FOUND, MC_NOT_FOUND).
+    """
+    FindFreeSlots: _grpc.UnaryUnaryMultiCallable[_capacity_pb2.FindFreeSlotsRequest, _capacity_pb2.FindFreeSlotsResponse]
+    """Finds when and where a show of a length could be: rooms with their turnaround, and MCs, by what is booked now. Reserves nothing.
+    NOT_FOUND (STUDIO_NOT_FOUND, ROOM_NOT_FOUND, MC_NOT_FOUND); FAILED_PRECONDITION (MC_UNAVAILABLE); INVALID_ARGUMENT (DAY_INVALID, PERIOD_INVALID);
+    UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+    """
+    GetUtilisation: _grpc.UnaryUnaryMultiCallable[_capacity_pb2.GetUtilisationRequest, _capacity_pb2.GetUtilisationResponse]
+    """How much of a period every room and MC of a studio is taken, and how often. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
+    DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+    """
 
 @_typing.type_check_only
 class BookingServiceAsyncStub(BookingServiceStub):
@@ -61,7 +80,24 @@ class BookingServiceAsyncStub(BookingServiceStub):
     BookShow with it is refused.
     """
     ListBookings: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]  # type: ignore[assignment]
-    """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
+    works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days are asked for
+    and the studio cannot be looked up.
+    """
+    CheckConflicts: _aio.UnaryUnaryMultiCallable[_conflict_pb2.CheckConflictsRequest, _conflict_pb2.CheckConflictsResponse]  # type: ignore[assignment]
+    """What if: everything that would be in the way of up to 1,000 slots, by the very rules that a confirmation runs. Writes and reserves nothing.
+    For members of the studio, and of clients that it works for; shows that are not theirs to see are `busy`. NOT_FOUND (STUDIO_NOT_FOUND,
+    ROOM_NOT_FOUND, MC_NOT_FOUND).
+    """
+    FindFreeSlots: _aio.UnaryUnaryMultiCallable[_capacity_pb2.FindFreeSlotsRequest, _capacity_pb2.FindFreeSlotsResponse]  # type: ignore[assignment]
+    """Finds when and where a show of a length could be: rooms with their turnaround, and MCs, by what is booked now. Reserves nothing.
+    NOT_FOUND (STUDIO_NOT_FOUND, ROOM_NOT_FOUND, MC_NOT_FOUND); FAILED_PRECONDITION (MC_UNAVAILABLE); INVALID_ARGUMENT (DAY_INVALID, PERIOD_INVALID);
+    UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+    """
+    GetUtilisation: _aio.UnaryUnaryMultiCallable[_capacity_pb2.GetUtilisationRequest, _capacity_pb2.GetUtilisationResponse]  # type: ignore[assignment]
+    """How much of a period every room and MC of a studio is taken, and how often. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
+    DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+    """
 
 class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who has which room and which MC, and when."""
@@ -93,6 +129,41 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_service_pb2.ListBookingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.ListBookingsResponse, _abc.Awaitable[_booking_service_pb2.ListBookingsResponse]]:
-        """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+        """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
+        works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days are asked for
+        and the studio cannot be looked up.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckConflicts(
+        self,
+        request: _conflict_pb2.CheckConflictsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conflict_pb2.CheckConflictsResponse, _abc.Awaitable[_conflict_pb2.CheckConflictsResponse]]:
+        """What if: everything that would be in the way of up to 1,000 slots, by the very rules that a confirmation runs. Writes and reserves nothing.
+        For members of the studio, and of clients that it works for; shows that are not theirs to see are `busy`. NOT_FOUND (STUDIO_NOT_FOUND,
+        ROOM_NOT_FOUND, MC_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def FindFreeSlots(
+        self,
+        request: _capacity_pb2.FindFreeSlotsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capacity_pb2.FindFreeSlotsResponse, _abc.Awaitable[_capacity_pb2.FindFreeSlotsResponse]]:
+        """Finds when and where a show of a length could be: rooms with their turnaround, and MCs, by what is booked now. Reserves nothing.
+        NOT_FOUND (STUDIO_NOT_FOUND, ROOM_NOT_FOUND, MC_NOT_FOUND); FAILED_PRECONDITION (MC_UNAVAILABLE); INVALID_ARGUMENT (DAY_INVALID, PERIOD_INVALID);
+        UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUtilisation(
+        self,
+        request: _capacity_pb2.GetUtilisationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capacity_pb2.GetUtilisationResponse, _abc.Awaitable[_capacity_pb2.GetUtilisationResponse]]:
+        """How much of a period every room and MC of a studio is taken, and how often. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
+        DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+        """
 
 def add_BookingServiceServicer_to_server(servicer: BookingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
