@@ -16,7 +16,8 @@ CLIENTS = 20  # that share a studio's bookings
 
 RESOURCES = """
     INSERT INTO scheduling.{table} ({columns} uid, studio_uid, name, metadata, created_at, updated_at, version)
-    SELECT {values} :prefix || n, :studio_uid, :word || ' ' || lpad(n::text, 6, '0'), '{{}}', :first, :first, 1
+    SELECT {values} :prefix || lpad(n::text, 6, '0'), :studio_uid, :word || ' ' || lpad(n::text, 6, '0'), '{{}}',
+        :first, :first, 1
     FROM generate_series(1, :count) AS n
 """
 ROOM = {
@@ -30,7 +31,8 @@ MC = {"table": "mc", "columns": "alias, user_uid,", "values": "'', '',"}
 SHOWS = """
     INSERT INTO scheduling.show_booking (show_uid, confirmation, version, in_force, studio_uid, client_uid,
         schedule_uid, external_id, name, room_uid, mc_uids, platform_uids, type, standard, starts_at, ends_at)
-    SELECT :prefix || 'show_' || room.id || '_' || n, 1, 1, true, :studio_uid, :client || n % :clients, '', '',
+    SELECT :prefix || 'show_' || room.id || '_' || n, 1, 1, true, :studio_uid,
+        :client || lpad((n % :clients)::text, 6, '0'), '', '',
         'Show ' || n, room.uid, '{}', '{}', '', '', :first + n * :step, :first + n * :step + :length
     FROM scheduling.room CROSS JOIN generate_series(0, :each - 1) AS n
     WHERE room.studio_uid = :studio_uid
@@ -39,7 +41,7 @@ BOOKINGS = """
     INSERT INTO scheduling.booking (uid, show_uid, confirmation, studio_uid, client_uid, kind, resource_id,
         resource_uid, period, created_at)
     SELECT :prefix || 'book_' || one.id || '_' || n, :prefix || 'show_' || one.room_id || '_' || n, 1, :studio_uid,
-        :client || n % :clients, one.kind, one.id, one.uid,
+        :client || lpad((n % :clients)::text, 6, '0'), one.kind, one.id, one.uid,
         tstzrange(:first + n * :step, :first + n * :step + :length), :first
     FROM (
         SELECT 'room' AS kind, id, id AS room_id, uid FROM scheduling.room WHERE studio_uid = :studio_uid
@@ -64,21 +66,21 @@ class Filled:
 
     def room_uid(self, number: int) -> str:
         """A room."""
-        return f"room_{self.prefix}{number}"
+        return f"room_{self.prefix}{number:06}"
 
     def mc_uid(self, number: int) -> str:
         """The MC who is always in the room of this number."""
-        return f"mc_{self.prefix}{number}"
+        return f"mc_{self.prefix}{number:06}"
 
     def client_uid(self, number: int) -> str:
         """One of the clients, from 0."""
-        return f"client_{self.prefix}{number}"
+        return f"client_{self.prefix}{number:06}"
 
 
 def fill(admin_url: str, pairs: int, each: int, studio_uid: str = "") -> Filled:
     """A studio with so many rooms and as many MCs, and so many bookings of each of them."""
     studio_uid = studio_uid or uids.new("studio")
-    made = Filled(studio_uid, studio_uid.removeprefix("studio_")[:20] + "00000", pairs, each)
+    made = Filled(studio_uid, studio_uid.removeprefix("studio_")[:20], pairs, each)
     given = {
         "studio_uid": studio_uid,
         "prefix": made.prefix,

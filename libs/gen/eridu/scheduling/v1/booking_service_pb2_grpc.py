@@ -93,8 +93,8 @@ class BookingServiceServicer:
 
     def ListBookings(self, request, context):
         """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
-        works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days are asked for
-        and the studio cannot be looked up.
+        works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); when days are asked for: NOT_FOUND
+        (STUDIO_NOT_FOUND), UNAVAILABLE when the studio cannot be looked up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,8 +47,8 @@ class BookingServiceStub:
     """
     ListBookings: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]
     """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
-    works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days are asked for
-    and the studio cannot be looked up.
+    works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); when days are asked for: NOT_FOUND
+    (STUDIO_NOT_FOUND), UNAVAILABLE when the studio cannot be looked up.
     """
     CheckConflicts: _grpc.UnaryUnaryMultiCallable[_conflict_pb2.CheckConflictsRequest, _conflict_pb2.CheckConflictsResponse]
     """What if: everything that would be in the way of up to 1,000 slots, by the very rules that a confirmation runs. Writes and reserves nothing.
@@ -81,8 +81,8 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """
     ListBookings: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]  # type: ignore[assignment]
     """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
-    works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days are asked for
-    and the studio cannot be looked up.
+    works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); when days are asked for: NOT_FOUND
+    (STUDIO_NOT_FOUND), UNAVAILABLE when the studio cannot be looked up.
     """
     CheckConflicts: _aio.UnaryUnaryMultiCallable[_conflict_pb2.CheckConflictsRequest, _conflict_pb2.CheckConflictsResponse]  # type: ignore[assignment]
     """What if: everything that would be in the way of up to 1,000 slots, by the very rules that a confirmation runs. Writes and reserves nothing.
@@ -130,8 +130,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.ListBookingsResponse, _abc.Awaitable[_booking_service_pb2.ListBookingsResponse]]:
         """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
-        works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days are asked for
-        and the studio cannot be looked up.
+        works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); when days are asked for: NOT_FOUND
+        (STUDIO_NOT_FOUND), UNAVAILABLE when the studio cannot be looked up.
         """
 
     @_abc_1.abstractmethod
