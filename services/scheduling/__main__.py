@@ -29,7 +29,7 @@ def compose(config: Config) -> Process:
     server.add(add_McServiceServicer_to_server, Mcs(db, now, identity))
     server.add(add_ScheduleServiceServicer_to_server, Schedules(db, now, identity))
     feed = process.watched(watches.EVENTS)
-    server.add(add_BookingServiceServicer_to_server, Bookings(db, now, feed, config.heartbeat))
+    server.add(add_BookingServiceServicer_to_server, Bookings(db, now, identity, feed, config.heartbeat))
     process.hear("production", consumers.of_production(db))
     return process
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import time
+from zoneinfo import ZoneInfo
 
 from eridu.identity.v1.client_service_pb2 import GetClientRequest
 from eridu.identity.v1.client_service_pb2_grpc import ClientServiceStub
@@ -14,6 +16,7 @@ from eridu.identity.v1.studio_service_pb2_grpc import StudioServiceStub
 
 from libs.common.pages import LARGEST_SIZE
 from libs.common.rpc.neighbours import Neighbours
+from services.scheduling.domain.day import StudioClock
 
 
 class Identity:
@@ -29,6 +32,11 @@ class Identity:
     async def studio(self, uid: str) -> Studio:
         """A living studio; NotFound (STUDIO_NOT_FOUND) when there is none."""
         return await self.neighbours.ask(self.studios.GetStudio, GetStudioRequest(uid=uid), own_name=True)
+
+    async def clock(self, studio_uid: str) -> StudioClock:
+        """The clock of a living studio; NotFound (STUDIO_NOT_FOUND) when there is none."""
+        studio = await self.studio(studio_uid)
+        return StudioClock(ZoneInfo(studio.time_zone), time.fromisoformat(studio.operational_day_start))
 
     async def require_client(self, uid: str) -> None:
         """NotFound (CLIENT_NOT_FOUND) unless the client is among the living."""

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 
 from libs.common.access import Caller
 from libs.common.db import Database, Reader
-from libs.common.errors import Refused
 from libs.common.pages import Page, PageQuery
 from services.scheduling.domain.booking import Problem, ShowBooking, Slot, Taken, all_problems
+from services.scheduling.domain.capacity import (
+    LONGEST_SEARCH,
+    LONGEST_USE,
+    FreeSlot,
+    Search,
+    Use,
+    require_bookable,
+)
 from services.scheduling.domain.confirmation import wanted_of
+from services.scheduling.domain.conflict import Conflicts, conflicts, require_known, want_asked
+from services.scheduling.domain.day import Asked, Hours, Span
 from services.scheduling.domain.resource import MC, ROOM, Mc, Resource, ResourceKind, Room
 from services.scheduling.domain.schedule import SCHEDULE, PlannedShow, Schedule, ScheduleStatus
-from services.scheduling.store import bookings, resources, schedules, watched
-from services.scheduling.store.bookings import BookedResource
+from services.scheduling.neighbours import Identity
+from services.scheduling.store import bookings, capacity, resources, schedules
+from services.scheduling.store import conflicts as conflict_store
+from services.scheduling.store.bookings import BookedResource, BookingQuery
 
 
 async def get_room(db: Database, caller: Caller, uid: str) -> Room:
@@ -122,79 +133,86 @@ async def situation_of(reader: Reader, schedule: Schedule, lock: bool = False) -
 
 
 async def list_bookings(
-    db: Database,
-    caller: Caller,
-    *,
-    studio_uid: str,
-    client_uid: str,
-    resource_uid: str,
-    kind: ResourceKind | None,
-    show_uid: str,
-    show_released: bool,
-    page: PageQuery,
+    db: Database, caller: Caller, identity: Identity, wanted: BookingQuery, period: Asked, page: PageQuery
 ) -> Page[BookedResource]:
-    """The bookings that the caller may see, by start."""
-    visible = caller.visible()
+    """The bookings that the caller may see, by start; others' as busy if wanted, for clients of the studio."""
+    visible, clock = caller.visible(), None
+    if period.by_days or wanted.busy:
+        if not (caller.sees(wanted.studio_uid) or await clients_here(db, caller, wanted.studio_uid)):
+            return Page([], "")
+        clock = await identity.clock(wanted.studio_uid) if period.by_days else None
+    period.require_order(clock)
     async with db.read() as reader:
-        return await bookings.list_bookings(
+        start, until = period.start_by(clock), period.until_by(clock)
+        return await bookings.list_bookings(reader, wanted, start, until, visible, page)
+
+
+async def clients_here(db: Database, caller: Caller, studio_uid: str) -> list[str]:
+    """Those of the caller's clients that the studio works for."""
+    clients = caller.visible().clients
+    if not clients:
+        return []
+    async with db.read() as reader:
+        return await conflict_store.clients_of(reader, studio_uid, clients)
+
+
+async def check_conflicts(db: Database, caller: Caller, studio_uid: str, asked: Sequence[PlannedShow]) -> Conflicts:
+    """Everything that would be in the way of slots that are planned nowhere."""
+    clients = await clients_here(db, caller, studio_uid)
+    caller.require("studio", studio_uid, studio_uid, *clients)
+    words = {uid for row in asked for uid in (row.planned.room_uid, *row.planned.mc_uids) if uid}
+    whole_studio = caller.sees(studio_uid)
+    async with db.read() as reader:
+        known = resources.by_uid(await resources.find_resources(reader, studio_uid, words))
+        require_known([row.planned for row in asked], known)
+        wanted = want_asked(asked, studio_uid, "" if whole_studio else clients[0], known)
+        world = await conflict_store.slots_in_the_way(
             reader,
+            [slot for each in wanted for slot in each.slots],
             studio_uid=studio_uid,
-            client_uid=client_uid,
-            resource_uid=resource_uid,
-            kind=kind,
-            show_uid=show_uid,
-            show_released=show_released,
-            visible=visible,
-            page=page,
+            moving={row.show_uid for row in asked if row.show_uid},
+            whole_studio=whole_studio,
+            client_uids=clients,
         )
+    return conflicts(wanted, Taken(world))
 
 
-MOST_IN_A_CALENDAR = 5_000  # shows
+async def period_of(
+    identity: Identity, studio_uid: str, asked: Asked, hours: Hours | None, longest: timedelta
+) -> tuple[Span, list[Span]]:
+    """A period and its bookable parts, by the studio's clock if they need it."""
+    clock = await identity.clock(studio_uid) if asked.by_days or hours else None
+    span = asked.span(clock, longest)
+    return span, list(clock.open(hours, span)) if clock and hours else [span]
 
 
-@dataclass(frozen=True, slots=True)
-class Calendar:
-    """What a calendar shows: whose it is, the shows, and the names of their rooms by uid."""
+async def find_free_slots(
+    db: Database, caller: Caller, identity: Identity, search: Search, asked: Asked, hours: Hours | None
+) -> list[FreeSlot]:
+    """Where and when a show could be."""
+    caller.require("studio", search.studio_uid, search.studio_uid)
+    span, bookable = await period_of(identity, search.studio_uid, asked, hours, LONGEST_SEARCH)
+    async with db.read() as reader:
+        named = [*search.room_uids, *search.mc_uids]
+        found = await resources.find_resources(reader, search.studio_uid, named) if named else []
+        mcs = require_bookable(search, found)
+        return await capacity.find_free(reader, search, span, bookable, [mc.id for mc in mcs])
 
-    name: str
-    booked: Sequence[ShowBooking]
-    rooms: Mapping[str, str]
 
-
-async def export_calendar(
+async def get_utilisation(
     db: Database,
     caller: Caller,
-    *,
-    room_uid: str,
-    mc_uid: str,
-    schedule_uid: str,
-    ends_after: datetime | None,
-    starts_before: datetime | None,
-) -> Calendar:
-    """The shows of a room, an MC or a schedule; an MC's also for the user that the MC is."""
-    if room_uid:
-        room = await get_room(db, caller, room_uid)
-        name, studio_uid = room.name, room.studio_uid
-    elif schedule_uid:
-        schedule = await get_schedule(db, caller, schedule_uid)
-        name, studio_uid = schedule.name, schedule.studio_uid
-    else:
-        async with db.read() as reader:
-            mc = await resources.load_mc(reader, mc_uid)
-        if not caller.is_self(mc.user_uid):
-            caller.require(MC, mc_uid, mc.studio_uid)
-        name, studio_uid = mc.name, mc.studio_uid
+    identity: Identity,
+    studio_uid: str,
+    kind: ResourceKind | None,
+    show_deleted: bool,
+    asked: Asked,
+    hours: Hours | None,
+    page: PageQuery,
+) -> tuple[Page[Use], Span, list[Span]]:
+    """How much the rooms and MCs of a studio are taken, in which period, of which bookable parts."""
+    caller.require("studio", studio_uid, studio_uid)
+    span, bookable = await period_of(identity, studio_uid, asked, hours, LONGEST_USE)
     async with db.read() as reader:
-        booked = await watched.list_booked(
-            reader,
-            room_uid=room_uid,
-            mc_uid=mc_uid,
-            schedule_uid=schedule_uid,
-            ends_after=ends_after,
-            starts_before=starts_before,
-            most=MOST_IN_A_CALENDAR + 1,
-        )
-        if len(booked) > MOST_IN_A_CALENDAR:
-            raise Refused("CALENDAR_TOO_LARGE", f"more than {MOST_IN_A_CALENDAR} shows: name a shorter time")
-        rooms = await resources.find_resources(reader, studio_uid, {one.planned.room_uid for one in booked} - {""})
-    return Calendar(name, booked, {room.uid: room.name for room in rooms})
+        used = await capacity.measure_use(reader, studio_uid, kind, show_deleted, span, bookable, page)
+    return used, span, bookable

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from eridu.identity.v1.client_service_pb2 import CreateClientRequest, GetClientRequest, ListClientsRequest
 from eridu.identity.v1.user_service_pb2 import CreateUserRequest, GetMeRequest
-from eridu.scheduling.v1.booking_service_pb2 import WatchBookingsRequest
+from eridu.scheduling.v1.watch_pb2 import WatchBookingsRequest
 
 from libs.client.connection import SERVICES, Eridu, each, with_request_id
 from libs.common.errors import AlreadyExists, Denied, Invalid, NotFound, Unauthenticated, Unavailable

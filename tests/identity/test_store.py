@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, event, make_url, text
+from sqlalchemy import create_engine, make_url, text
 
 from libs.common import migrations, uids
 from libs.common.db import Database
 from libs.common.pages import PageQuery
 from services.identity.domain.trail import AuditQuery
 from services.identity.store import trail
+from tests.support.statements import heard, most_rows
 from tests.support.suite import Suite
 
 ROWS = 40_000
@@ -51,27 +49,6 @@ def long_trail(stopped_suite: Suite) -> dict[str, str]:
         connection.execute(text("VACUUM ANALYZE identity.audit"))
     engine.dispose()
     return names
-
-
-@contextmanager
-def heard(db: Database) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that are run meanwhile, with their parameters."""
-    said: list[tuple[str, Any]] = []
-
-    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        said.append((statement, parameters))
-
-    event.listen(db.reader.sync_engine, "before_cursor_execute", note)
-    try:
-        yield said
-    finally:
-        event.remove(db.reader.sync_engine, "before_cursor_execute", note)
-
-
-def most_rows(plan: dict[str, Any]) -> float:
-    """The most rows that a node of a plan touched, those that a filter threw away too."""
-    here = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
-    return float(max([here, *(most_rows(below) for below in plan.get("Plans", []))]))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import grpc
-from eridu.scheduling.v1.booking_service_pb2 import BookShowRequest, ExportCalendarRequest
+from eridu.scheduling.v1.booking_service_pb2 import BookShowRequest
+from eridu.scheduling.v1.calendar_pb2 import ExportCalendarRequest
 from eridu.scheduling.v1.mc_service_pb2 import CreateMcRequest
 from icalendar import Calendar
 

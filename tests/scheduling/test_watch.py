@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import pytest
 from eridu.identity.v1.user_service_pb2 import BanUserRequest
-from eridu.scheduling.v1.booking_service_pb2 import BookShowRequest, ReleaseShowRequest, WatchBookingsRequest
+from eridu.scheduling.v1.booking_service_pb2 import BookShowRequest, ReleaseShowRequest
+from eridu.scheduling.v1.watch_pb2 import WatchBookingsRequest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.common import uids

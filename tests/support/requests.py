@@ -27,6 +27,17 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "eridu.scheduling.v1.WatchBookingsRequest": {"ends_after": Timestamp(seconds=1)},  # all there ever was
 }
 
+DAYS = {"from_day": "2026-03-01", "until_day": "2026-03-31"}  # or two instants
+OVERRIDES |= {
+    "eridu.scheduling.v1.FindFreeSlotsRequest": DAYS,
+    "eridu.scheduling.v1.GetUtilisationRequest": DAYS,
+    "eridu.scheduling.v1.AskedSlot": {  # at the time of a tenant's show
+        "key": "1",
+        "starts_at": Timestamp(seconds=int(datetime(2026, 3, 2, 10, tzinfo=UTC).timestamp())),
+        "ends_at": Timestamp(seconds=int(datetime(2026, 3, 2, 11, tzinfo=UTC).timestamp())),
+    },
+}
+
 EXAMPLES = ("a", "A", "1", "12:00", "2026-03-01", "2026-03-01T12:00", "Europe/Brussels", "image/png", "a.b")
 
 NOT_TO_WRITE = {"etag", "reason", "request_id", "update_mask", "metadata"}  # of an update, beside its subject

@@ -8,14 +8,15 @@ from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, confirmation_p
 
 from libs.common.access import Caller
 from libs.common.messages import set_time, time_of
-from services.scheduling.convert.resources import KINDS
+from services.scheduling.convert.resources import KIND_OF, KINDS
 from services.scheduling.convert.schedules import schedule
-from services.scheduling.domain.booking import Problem, Rule, ShowBooking, ShowRef
+from services.scheduling.domain.booking import Problem, Rule, Severity, ShowBooking, ShowRef
 from services.scheduling.domain.confirmation import Confirmation, Mode, ShowOutcome
 from services.scheduling.domain.schedule import Planned
-from services.scheduling.store.bookings import BookedResource
+from services.scheduling.store.bookings import BookedResource, BookingQuery
 
 RULES = {rule: schedule_pb2.Rule.Value(f"RULE_{rule.name}") for rule in Rule}
+SEVERITIES = {one: schedule_pb2.Severity.Value(f"SEVERITY_{one.name}") for one in Severity}
 SHOW_OUTCOMES = {one: confirmation_pb2.ShowOutcome.Value(f"SHOW_OUTCOME_{one.name}") for one in ShowOutcome}
 MODES = {
     confirmation_pb2.CONFIRM_MODE_UNSPECIFIED: Mode.ALL_OR_NOTHING,
@@ -41,6 +42,7 @@ def problem(found: Problem, caller: Caller) -> schedule_pb2.Problem:
         show=show_ref(found.show, caller),
         inside_plan=found.inside_plan,
         message=sentence(found, caller),
+        severity=SEVERITIES[found.severity],
     )
     if found.resource:
         message.resource_uid, message.resource_name = found.resource.uid, found.resource.name
@@ -108,24 +110,42 @@ def show_booking(booked: ShowBooking) -> booking_pb2.ShowBooking:
     return message
 
 
-def booking(booked: BookedResource) -> booking_pb2.Booking:
-    """One booking as a message."""
+def booking(booked: BookedResource, caller: Caller) -> booking_pb2.Booking:
+    """One booking as a message: nothing but what is taken, and when, if it is not the caller's to see."""
     released = booking_pb2.BOOKING_STATE_RELEASED if booked.released_at else booking_pb2.BOOKING_STATE_CONFIRMED
     message = booking_pb2.Booking(
-        uid=booked.uid,
-        show_uid=booked.show_uid,
-        confirmation=booked.confirmation,
         studio_uid=booked.studio_uid,
-        client_uid=booked.client_uid,
         resource_kind=KINDS[booked.kind],
         resource_uid=booked.resource_uid,
         state=released,
     )
     set_time(getattr(message, "from"), booked.start)
     set_time(message.until, booked.until)
+    if not caller.sees(booked.studio_uid, booked.client_uid):
+        message.busy = True
+        return message
+    message.uid, message.show_uid, message.confirmation = booked.uid, booked.show_uid, booked.confirmation
+    message.client_uid = booked.client_uid
     set_time(message.created_at, booked.created_at)
     set_time(message.released_at, booked.released_at)
     return message
+
+
+def booking_query(request: booking_service_pb2.ListBookingsRequest) -> BookingQuery:
+    """Which bookings a list asks for."""
+    states = set(request.states) or {booking_pb2.BOOKING_STATE_CONFIRMED}
+    if request.show_released and not request.states:
+        states.add(booking_pb2.BOOKING_STATE_RELEASED)
+    return BookingQuery(
+        studio_uid=request.studio_uid,
+        client_uid=request.client_uid,
+        resource_uid=request.resource_uid,
+        kind=KIND_OF[request.resource_kind],
+        show_uid=request.show_uid,
+        in_force=booking_pb2.BOOKING_STATE_CONFIRMED in states,
+        released=booking_pb2.BOOKING_STATE_RELEASED in states,
+        busy=request.show_busy,
+    )
 
 
 def asked(request: booking_service_pb2.BookShowRequest) -> ShowBooking:

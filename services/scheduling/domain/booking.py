@@ -112,6 +112,13 @@ class Rule(StrEnum):
     OUTSIDE_PERIOD = "outside_period"
 
 
+class Severity(StrEnum):
+    """How much a problem matters: an error refuses the show, a warning does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 CLASH = {ResourceKind.ROOM: Rule.ROOM_CLASH, ResourceKind.MC: Rule.MC_CLASH}
 UNAVAILABLE = {ResourceKind.ROOM: Rule.ROOM_UNAVAILABLE, ResourceKind.MC: Rule.MC_UNAVAILABLE}
 
@@ -127,6 +134,7 @@ class Problem:
     start: datetime | None = None
     until: datetime | None = None
     inside_plan: bool = False
+    severity: Severity = Severity.ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,12 +187,18 @@ def want(row: PlannedShow, schedule: Schedule, resources: Mapping[str, Resource]
     show = ShowRef(
         row.show_uid, row.external_id, row.planned.name, schedule.uid, schedule.studio_uid, schedule.client_uid
     )
+    needed = need(row, show, resources)
+    if schedule.covers(row.planned.starts_at):
+        return needed
+    return replace(needed, problems=(*needed.problems, Problem(Rule.OUTSIDE_PERIOD, show)))
+
+
+def need(row: PlannedShow, show: ShowRef, resources: Mapping[str, Resource]) -> Wanted:
+    """The slots that a show needs, and which of them cannot be booked by anybody."""
     slots = slots_of(row.planned, show, resources)
-    problems = [
+    problems = (
         Problem(UNAVAILABLE[slot.resource.kind], show, slot.resource) for slot in slots if not slot.resource.bookable
-    ]
-    if not schedule.covers(row.planned.starts_at):
-        problems.append(Problem(Rule.OUTSIDE_PERIOD, show))
+    )
     return Wanted(row, show, slots, tuple(problems))
 
 

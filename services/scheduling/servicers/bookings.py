@@ -7,7 +7,15 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
-from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, booking_service_pb2_grpc
+from eridu.scheduling.v1 import (
+    booking_pb2,
+    booking_service_pb2,
+    booking_service_pb2_grpc,
+    calendar_pb2,
+    capacity_pb2,
+    conflict_pb2,
+    watch_pb2,
+)
 
 from libs.common.clock import Clock
 from libs.common.db import Database
@@ -15,20 +23,24 @@ from libs.common.feed import Feed
 from libs.common.messages import time_of
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
-from services.scheduling import queries, watches
+from services.scheduling import calendars, queries, watches
 from services.scheduling.commands import bookings as commands
 from services.scheduling.convert import bookings as convert
-from services.scheduling.convert import resources as convert_resources
+from services.scheduling.convert import capacity as convert_capacity
 from services.scheduling.convert.calendar import calendar
+from services.scheduling.convert.resources import KIND_OF
+from services.scheduling.neighbours import Identity
 
-BY_START = (datetime, str)  # the sort key of the list
+BY_START = (datetime, int)  # the sort keys of the lists
+BY_KIND = (int, str, str)
 
 
 class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
     """Who has which room and which MC, and when."""
 
-    def __init__(self, db: Database, clock: Clock, feed: Feed, heartbeat: float) -> None:
-        self.db, self.clock, self.feed, self.heartbeat = db, clock, feed, heartbeat
+    def __init__(self, db: Database, clock: Clock, identity: Identity, feed: Feed, heartbeat: float) -> None:
+        self.db, self.clock, self.identity = db, clock, identity
+        self.feed, self.heartbeat = feed, heartbeat
 
     async def BookShow(self, request: booking_service_pb2.BookShowRequest, context: Any) -> booking_pb2.ShowBooking:
         """Book a show that has no schedule."""
@@ -51,21 +63,60 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
         page = await queries.list_bookings(
             self.db,
             caller(),
-            studio_uid=request.studio_uid,
-            client_uid=request.client_uid,
-            resource_uid=request.resource_uid,
-            kind=convert_resources.KIND_OF[request.resource_kind],
-            show_uid=request.show_uid,
-            show_released=request.show_released,
-            page=PageQuery.of(request, *BY_START),
+            self.identity,
+            convert.booking_query(request),
+            convert_capacity.asked_period(request),
+            PageQuery.of(request, *BY_START),
         )
         return booking_service_pb2.ListBookingsResponse(
-            bookings=[convert.booking(booked) for booked in page.rows], next_page_token=page.next_token
+            bookings=[convert.booking(booked, caller()) for booked in page.rows], next_page_token=page.next_token
         )
 
+    async def CheckConflicts(
+        self, request: conflict_pb2.CheckConflictsRequest, context: Any
+    ) -> conflict_pb2.CheckConflictsResponse:
+        """Say what would be in the way."""
+        asked = convert_capacity.asked_slots(request)
+        found = await queries.check_conflicts(self.db, caller(), request.studio_uid, asked)
+        return convert_capacity.conflicts(found, caller())
+
+    async def FindFreeSlots(
+        self, request: capacity_pb2.FindFreeSlotsRequest, context: Any
+    ) -> capacity_pb2.FindFreeSlotsResponse:
+        """Find where a show could be."""
+        search = convert_capacity.search(request)
+        found = await queries.find_free_slots(
+            self.db,
+            caller(),
+            self.identity,
+            search,
+            convert_capacity.asked_period(request),
+            convert_capacity.hours_of(request),
+        )
+        return capacity_pb2.FindFreeSlotsResponse(
+            slots=[convert_capacity.free_slot(slot, search.duration) for slot in found]
+        )
+
+    async def GetUtilisation(
+        self, request: capacity_pb2.GetUtilisationRequest, context: Any
+    ) -> capacity_pb2.GetUtilisationResponse:
+        """Measure how much rooms and MCs are taken."""
+        page, span, bookable = await queries.get_utilisation(
+            self.db,
+            caller(),
+            self.identity,
+            request.studio_uid,
+            KIND_OF[request.resource_kind],
+            request.show_deleted,
+            convert_capacity.asked_period(request),
+            convert_capacity.hours_of(request),
+            PageQuery.of(request, *BY_KIND),
+        )
+        return convert_capacity.utilisations(page, span, bookable)
+
     async def WatchBookings(
-        self, request: booking_service_pb2.WatchBookingsRequest, context: Any
-    ) -> AsyncIterator[booking_service_pb2.WatchBookingsResponse]:
+        self, request: watch_pb2.WatchBookingsRequest, context: Any
+    ) -> AsyncIterator[watch_pb2.WatchBookingsResponse]:
         """Watch what shows have booked."""
         parts = watches.watch_bookings(
             self.db,
@@ -79,7 +130,7 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
         )
         async with aclosing(parts):
             async for part in parts:
-                yield booking_service_pb2.WatchBookingsResponse(
+                yield watch_pb2.WatchBookingsResponse(
                     bookings=[*map(convert.show_booking, part.read), *part.said],
                     snapshot=part.snapshot,
                     live=part.live,
@@ -87,10 +138,10 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
                 )
 
     async def ExportCalendar(
-        self, request: booking_service_pb2.ExportCalendarRequest, context: Any
-    ) -> booking_service_pb2.ExportCalendarResponse:
+        self, request: calendar_pb2.ExportCalendarRequest, context: Any
+    ) -> calendar_pb2.ExportCalendarResponse:
         """Bookings as an iCalendar file."""
-        found = await queries.export_calendar(
+        found = await calendars.export_calendar(
             self.db,
             caller(),
             room_uid=request.room_uid,
@@ -99,6 +150,6 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
             ends_after=time_of(request.ends_after) if request.HasField("ends_after") else None,
             starts_before=time_of(request.starts_before) if request.HasField("starts_before") else None,
         )
-        return booking_service_pb2.ExportCalendarResponse(
+        return calendar_pb2.ExportCalendarResponse(
             ics=calendar(found.name, found.booked, found.rooms, self.clock()), show_count=len(found.booked)
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text, tuple_
+from sqlalchemy import ColumnElement, func, or_, select, text, tuple_
 
 from libs.common import uids
 from libs.common.access import Visible
@@ -18,6 +18,8 @@ from services.scheduling.domain.booking import ShowBooking, ShowRef, Slot
 from services.scheduling.domain.resource import ResourceKind
 from services.scheduling.store import tables
 from services.scheduling.store.schedules import of_groups, planned_of, planned_values
+
+LONGEST = timedelta(days=5)  # that a booking may be: `booking_period_check`
 
 SHOW_BOOKING_COLUMNS = {
     "show_uid": "text",
@@ -105,6 +107,7 @@ IN_FORCE = text(
 class BookedResource:
     """One booking as it is listed."""
 
+    id: int
     uid: str
     show_uid: str
     confirmation: int
@@ -116,6 +119,20 @@ class BookedResource:
     until: datetime
     created_at: datetime
     released_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingQuery:
+    """Which bookings are asked for; `busy` adds what others have in the studio."""
+
+    studio_uid: str = ""
+    client_uid: str = ""
+    resource_uid: str = ""
+    kind: ResourceKind | None = None
+    show_uid: str = ""
+    in_force: bool = True
+    released: bool = False
+    busy: bool = False
 
 
 async def slots_in_force(reader: Reader, slots: Sequence[Slot]) -> list[Slot]:
@@ -190,40 +207,56 @@ async def book(tx: Tx, slots: Sequence[Slot], confirmations: Mapping[str, int], 
 
 async def list_bookings(
     reader: Reader,
-    *,
-    studio_uid: str,
-    client_uid: str,
-    resource_uid: str,
-    kind: ResourceKind | None,
-    show_uid: str,
-    show_released: bool,
+    wanted: BookingQuery,
+    start: datetime | None,
+    until: datetime | None,
     visible: Visible,
     page: PageQuery,
 ) -> Page[BookedResource]:
-    """Bookings that the caller may see, by start."""
+    """Bookings that the caller may see, by start: those that take some of the time from `start` until `until`."""
     table = tables.booking
-    start = func.lower(table.c.period)
-    query = select(
-        *(table.c[name] for name in BOOKED), start.label("start"), func.upper(table.c.period).label("until")
-    ).where(of_groups(table.c, visible))
-    for column, wanted in (
-        (table.c.studio_uid, studio_uid),
-        (table.c.client_uid, client_uid),
-        (table.c.resource_uid, resource_uid),
-        (table.c.kind, kind),
-        (table.c.show_uid, show_uid),
+    begins, ends = func.lower(table.c.period), func.upper(table.c.period)
+    query = select(*(table.c[name] for name in BOOKED), begins.label("start"), ends.label("until"))
+    query = query.where(*seen(wanted, visible))
+    for column, value in (
+        (table.c.studio_uid, wanted.studio_uid),
+        (table.c.client_uid, wanted.client_uid),
+        (table.c.resource_uid, wanted.resource_uid),
+        (table.c.kind, wanted.kind),
+        (table.c.show_uid, wanted.show_uid),
     ):
-        if wanted:
-            query = query.where(column == wanted)
-    if not show_released:
+        if value:
+            query = query.where(column == value)
+    if not wanted.released:
         query = query.where(table.c.released_at.is_(None))
+    if not wanted.in_force:
+        query = query.where(table.c.released_at.is_not(None))
+    if start:  # none is longer than the constraint lets it be: so the index knows where to begin
+        query = query.where(ends > start, begins >= start - LONGEST)
+    if until:
+        query = query.where(begins < until)
     if page.after:
-        query = query.where(tuple_(start, table.c.uid) > page.after)
-    rows = await reader.execute(query.order_by(start, table.c.uid).limit(page.size + 1))
-    return cut([BookedResource(**row._mapping) for row in rows], page, "start", "uid")
+        query = query.where(tuple_(begins, table.c.id) > page.after)
+    rows = await reader.execute(query.order_by(begins, table.c.id).limit(page.size + 1))
+    return cut([BookedResource(**row._mapping) for row in rows], page, "start", "id")
+
+
+def seen(wanted: BookingQuery, visible: Visible) -> list[ColumnElement[bool]]:
+    """What keeps a list to the caller's own, when the query does not do so itself.
+
+    Others' bookings are added while nothing but the studio, a resource and a time narrow the query: whose they are, or
+    which show's, must not be found out by asking for it.
+    """
+    table = tables.booking
+    if visible.everything or wanted.studio_uid in visible.studios or wanted.client_uid in visible.clients:
+        return []
+    own = of_groups(table.c, visible)
+    others = wanted.busy and not (wanted.client_uid or wanted.show_uid)
+    return [or_(own, table.c.released_at.is_(None)) if others else own]
 
 
 BOOKED = (
+    "id",
     "uid",
     "show_uid",
     "confirmation",

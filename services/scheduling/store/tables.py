@@ -124,6 +124,7 @@ for name in ("studio_uid", "client_uid"):  # snapshots for those who watch
         postgresql_where=show_booking.c.in_force,
     )
 Index("show_booking_schedule_idx", show_booking.c.schedule_uid, postgresql_where=show_booking.c.in_force)
+Index("show_booking_client_idx", show_booking.c.client_uid, show_booking.c.studio_uid)
 
 booking = Table(
     "booking",
@@ -158,8 +159,10 @@ booking.append_constraint(
     )
 )
 Index("booking_show_idx", booking.c.show_uid)
-Index("booking_studio_idx", booking.c.studio_uid, text("lower(period)"), booking.c.uid)
-Index("booking_client_idx", booking.c.client_uid, text("lower(period)"), booking.c.uid)
+# All that a list by start asks of the time and the state of a booking is in the index: only what is listed is read.
+for name, owner in (("studio", "studio_uid"), ("client", "client_uid"), ("resource", "resource_uid")):
+    of_time = (text("lower(period)"), booking.c.id, text("upper(period)"), booking.c.released_at)
+    Index(f"booking_{name}_idx", booking.c[owner], *of_time)
 
 REFUSALS: Refusals = {
     "room_name_key": lambda: AlreadyExists("ROOM_NAME_TAKEN", "the studio has a room with this name already"),

@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!eridu/scheduling/v1/booking.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9e\x03\n\x07\x42ooking\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12\x10\n\x08show_uid\x18\x02 \x01(\t\x12\x14\n\x0c\x63onfirmation\x18\x03 \x01(\x05\x12\x12\n\nstudio_uid\x18\x04 \x01(\t\x12\x12\n\nclient_uid\x18\x05 \x01(\t\x12\x38\n\rresource_kind\x18\x06 \x01(\x0e\x32!.eridu.scheduling.v1.ResourceKind\x12\x14\n\x0cresource_uid\x18\x07 \x01(\t\x12(\n\x04\x66rom\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x05state\x18\n \x01(\x0e\x32!.eridu.scheduling.v1.BookingState\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breleased_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xef\x02\n\x0bShowBooking\x12\x10\n\x08show_uid\x18\x01 \x01(\t\x12\x14\n\x0c\x63onfirmation\x18\x02 \x01(\x05\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x10\n\x08in_force\x18\x04 \x01(\x08\x12\x12\n\nstudio_uid\x18\x05 \x01(\t\x12\x12\n\nclient_uid\x18\x06 \x01(\t\x12\x14\n\x0cschedule_uid\x18\x07 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x08 \x01(\t\x12\x0c\n\x04name\x18\t \x01(\t\x12\x10\n\x08room_uid\x18\n \x01(\t\x12\x0f\n\x07mc_uids\x18\x0b \x03(\t\x12\x15\n\rplatform_uids\x18\x0c \x03(\t\x12\x0c\n\x04type\x18\r \x01(\t\x12\x10\n\x08standard\x18\x0e \x01(\t\x12-\n\tstarts_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*[\n\x0cResourceKind\x12\x1d\n\x19RESOURCE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12RESOURCE_KIND_ROOM\x10\x01\x12\x14\n\x10RESOURCE_KIND_MC\x10\x02*f\n\x0c\x42ookingState\x12\x1d\n\x19\x42OOKING_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x42OOKING_STATE_CONFIRMED\x10\x02\x12\x1a\n\x16\x42OOKING_STATE_RELEASED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!eridu/scheduling/v1/booking.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x03\n\x07\x42ooking\x12\x0b\n\x03uid\x18\x01 \x01(\t\x12\x10\n\x08show_uid\x18\x02 \x01(\t\x12\x14\n\x0c\x63onfirmation\x18\x03 \x01(\x05\x12\x12\n\nstudio_uid\x18\x04 \x01(\t\x12\x12\n\nclient_uid\x18\x05 \x01(\t\x12\x38\n\rresource_kind\x18\x06 \x01(\x0e\x32!.eridu.scheduling.v1.ResourceKind\x12\x14\n\x0cresource_uid\x18\x07 \x01(\t\x12(\n\x04\x66rom\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x05state\x18\n \x01(\x0e\x32!.eridu.scheduling.v1.BookingState\x12.\n\ncreated_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0breleased_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x62usy\x18\r \x01(\x08\"\xef\x02\n\x0bShowBooking\x12\x10\n\x08show_uid\x18\x01 \x01(\t\x12\x14\n\x0c\x63onfirmation\x18\x02 \x01(\x05\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x10\n\x08in_force\x18\x04 \x01(\x08\x12\x12\n\nstudio_uid\x18\x05 \x01(\t\x12\x12\n\nclient_uid\x18\x06 \x01(\t\x12\x14\n\x0cschedule_uid\x18\x07 \x01(\t\x12\x13\n\x0b\x65xternal_id\x18\x08 \x01(\t\x12\x0c\n\x04name\x18\t \x01(\t\x12\x10\n\x08room_uid\x18\n \x01(\t\x12\x0f\n\x07mc_uids\x18\x0b \x03(\t\x12\x15\n\rplatform_uids\x18\x0c \x03(\t\x12\x0c\n\x04type\x18\r \x01(\t\x12\x10\n\x08standard\x18\x0e \x01(\t\x12-\n\tstarts_at\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x07\x65nds_at\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*[\n\x0cResourceKind\x12\x1d\n\x19RESOURCE_KIND_UNSPECIFIED\x10\x00\x12\x16\n\x12RESOURCE_KIND_ROOM\x10\x01\x12\x14\n\x10RESOURCE_KIND_MC\x10\x02*f\n\x0c\x42ookingState\x12\x1d\n\x19\x42OOKING_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x42OOKING_STATE_CONFIRMED\x10\x02\x12\x1a\n\x16\x42OOKING_STATE_RELEASED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'eridu.scheduling.v1.booking_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESOURCEKIND']._serialized_start=878
-  _globals['_RESOURCEKIND']._serialized_end=969
-  _globals['_BOOKINGSTATE']._serialized_start=971
-  _globals['_BOOKINGSTATE']._serialized_end=1073
+  _globals['_RESOURCEKIND']._serialized_start=892
+  _globals['_RESOURCEKIND']._serialized_end=983
+  _globals['_BOOKINGSTATE']._serialized_start=985
+  _globals['_BOOKINGSTATE']._serialized_end=1087
   _globals['_BOOKING']._serialized_start=92
-  _globals['_BOOKING']._serialized_end=506
-  _globals['_SHOWBOOKING']._serialized_start=509
-  _globals['_SHOWBOOKING']._serialized_end=876
+  _globals['_BOOKING']._serialized_end=520
+  _globals['_SHOWBOOKING']._serialized_start=523
+  _globals['_SHOWBOOKING']._serialized_end=890
 # @@protoc_insertion_point(module_scope)

@@ -66,7 +66,7 @@ Global___BookingState: _TypeAlias = BookingState  # noqa: Y015
 
 @_typing.final
 class Booking(_message.Message):
-    """One show's hold on one room or one MC."""
+    """One show's hold on one room or one MC. Of somebody else's (`busy`) no more is told than what is taken, and when."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -82,6 +82,7 @@ class Booking(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     RELEASED_AT_FIELD_NUMBER: _builtins.int
+    BUSY_FIELD_NUMBER: _builtins.int
     uid: _builtins.str
     """Public id, `book_…`."""
     show_uid: _builtins.str
@@ -98,6 +99,8 @@ class Booking(_message.Message):
     """The room or MC, `room_…` or `mc_…`."""
     state: Global___BookingState.ValueType
     """Where it stands."""
+    busy: _builtins.bool
+    """Somebody else's: uid, show, confirmation, client and created_at are not told."""
     @_builtins.property
     def until(self) -> _timestamp_pb2.Timestamp:
         """Until when the resource is taken (UTC), turnaround included."""
@@ -124,10 +127,11 @@ class Booking(_message.Message):
         state: Global___BookingState.ValueType = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         released_at: _timestamp_pb2.Timestamp | None = ...,
+        busy: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "from", b"from", "released_at", b"released_at", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_uid", b"client_uid", "confirmation", b"confirmation", "created_at", b"created_at", "from", b"from", "released_at", b"released_at", "resource_kind", b"resource_kind", "resource_uid", b"resource_uid", "show_uid", b"show_uid", "state", b"state", "studio_uid", b"studio_uid", "uid", b"uid", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "client_uid", b"client_uid", "confirmation", b"confirmation", "created_at", b"created_at", "from", b"from", "released_at", b"released_at", "resource_kind", b"resource_kind", "resource_uid", b"resource_uid", "show_uid", b"show_uid", "state", b"state", "studio_uid", b"studio_uid", "uid", b"uid", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

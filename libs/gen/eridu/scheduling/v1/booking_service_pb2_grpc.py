@@ -5,6 +5,10 @@ import warnings
 
 from eridu.scheduling.v1 import booking_pb2 as eridu_dot_scheduling_dot_v1_dot_booking__pb2
 from eridu.scheduling.v1 import booking_service_pb2 as eridu_dot_scheduling_dot_v1_dot_booking__service__pb2
+from eridu.scheduling.v1 import calendar_pb2 as eridu_dot_scheduling_dot_v1_dot_calendar__pb2
+from eridu.scheduling.v1 import capacity_pb2 as eridu_dot_scheduling_dot_v1_dot_capacity__pb2
+from eridu.scheduling.v1 import conflict_pb2 as eridu_dot_scheduling_dot_v1_dot_conflict__pb2
+from eridu.scheduling.v1 import watch_pb2 as eridu_dot_scheduling_dot_v1_dot_watch__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -51,15 +55,30 @@ class BookingServiceStub:
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ListBookingsRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ListBookingsResponse.FromString,
                 _registered_method=True)
+        self.CheckConflicts = channel.unary_unary(
+                '/eridu.scheduling.v1.BookingService/CheckConflicts',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_conflict__pb2.CheckConflictsRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_conflict__pb2.CheckConflictsResponse.FromString,
+                _registered_method=True)
+        self.FindFreeSlots = channel.unary_unary(
+                '/eridu.scheduling.v1.BookingService/FindFreeSlots',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_capacity__pb2.FindFreeSlotsRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_capacity__pb2.FindFreeSlotsResponse.FromString,
+                _registered_method=True)
+        self.GetUtilisation = channel.unary_unary(
+                '/eridu.scheduling.v1.BookingService/GetUtilisation',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_capacity__pb2.GetUtilisationRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_capacity__pb2.GetUtilisationResponse.FromString,
+                _registered_method=True)
         self.WatchBookings = channel.unary_stream(
                 '/eridu.scheduling.v1.BookingService/WatchBookings',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsRequest.SerializeToString,
-                response_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsResponse.FromString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_watch__pb2.WatchBookingsRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_watch__pb2.WatchBookingsResponse.FromString,
                 _registered_method=True)
         self.ExportCalendar = channel.unary_unary(
                 '/eridu.scheduling.v1.BookingService/ExportCalendar',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarRequest.SerializeToString,
-                response_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarResponse.FromString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_calendar__pb2.ExportCalendarRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_calendar__pb2.ExportCalendarResponse.FromString,
                 _registered_method=True)
 
 
@@ -85,7 +104,35 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListBookings(self, request, context):
-        """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
+        works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); when days are asked for: NOT_FOUND
+        (STUDIO_NOT_FOUND), UNAVAILABLE when the studio cannot be looked up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckConflicts(self, request, context):
+        """What if: everything that would be in the way of up to 1,000 slots, by the very rules that a confirmation runs. Writes and reserves nothing.
+        For members of the studio, and of clients that it works for; shows that are not theirs to see are `busy`. NOT_FOUND (STUDIO_NOT_FOUND,
+        ROOM_NOT_FOUND, MC_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindFreeSlots(self, request, context):
+        """Finds when and where a show of a length could be: rooms with their turnaround, and MCs, by what is booked now. Reserves nothing.
+        NOT_FOUND (STUDIO_NOT_FOUND, ROOM_NOT_FOUND, MC_NOT_FOUND); FAILED_PRECONDITION (MC_UNAVAILABLE); INVALID_ARGUMENT (DAY_INVALID, PERIOD_INVALID);
+        UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUtilisation(self, request, context):
+        """How much of a period every room and MC of a studio is taken, and how often. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
+        DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,15 +175,30 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     request_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ListBookingsRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ListBookingsResponse.SerializeToString,
             ),
+            'CheckConflicts': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckConflicts,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_conflict__pb2.CheckConflictsRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_conflict__pb2.CheckConflictsResponse.SerializeToString,
+            ),
+            'FindFreeSlots': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindFreeSlots,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_capacity__pb2.FindFreeSlotsRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_capacity__pb2.FindFreeSlotsResponse.SerializeToString,
+            ),
+            'GetUtilisation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUtilisation,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_capacity__pb2.GetUtilisationRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_capacity__pb2.GetUtilisationResponse.SerializeToString,
+            ),
             'WatchBookings': grpc.unary_stream_rpc_method_handler(
                     servicer.WatchBookings,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsRequest.FromString,
-                    response_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsResponse.SerializeToString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_watch__pb2.WatchBookingsRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_watch__pb2.WatchBookingsResponse.SerializeToString,
             ),
             'ExportCalendar': grpc.unary_unary_rpc_method_handler(
                     servicer.ExportCalendar,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarRequest.FromString,
-                    response_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarResponse.SerializeToString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_calendar__pb2.ExportCalendarRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_calendar__pb2.ExportCalendarResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -232,6 +294,87 @@ class BookingService:
             _registered_method=True)
 
     @staticmethod
+    def CheckConflicts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.BookingService/CheckConflicts',
+            eridu_dot_scheduling_dot_v1_dot_conflict__pb2.CheckConflictsRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_conflict__pb2.CheckConflictsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindFreeSlots(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.BookingService/FindFreeSlots',
+            eridu_dot_scheduling_dot_v1_dot_capacity__pb2.FindFreeSlotsRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_capacity__pb2.FindFreeSlotsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUtilisation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.BookingService/GetUtilisation',
+            eridu_dot_scheduling_dot_v1_dot_capacity__pb2.GetUtilisationRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_capacity__pb2.GetUtilisationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def WatchBookings(request,
             target,
             options=(),
@@ -246,8 +389,8 @@ class BookingService:
             request,
             target,
             '/eridu.scheduling.v1.BookingService/WatchBookings',
-            eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsRequest.SerializeToString,
-            eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsResponse.FromString,
+            eridu_dot_scheduling_dot_v1_dot_watch__pb2.WatchBookingsRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_watch__pb2.WatchBookingsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -273,8 +416,8 @@ class BookingService:
             request,
             target,
             '/eridu.scheduling.v1.BookingService/ExportCalendar',
-            eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarRequest.SerializeToString,
-            eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarResponse.FromString,
+            eridu_dot_scheduling_dot_v1_dot_calendar__pb2.ExportCalendarRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_calendar__pb2.ExportCalendarResponse.FromString,
             options,
             channel_credentials,
             insecure,

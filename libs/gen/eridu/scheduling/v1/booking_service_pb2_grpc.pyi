@@ -6,6 +6,10 @@ isort:skip_file
 from collections import abc as _abc
 from eridu.scheduling.v1 import booking_pb2 as _booking_pb2
 from eridu.scheduling.v1 import booking_service_pb2 as _booking_service_pb2
+from eridu.scheduling.v1 import calendar_pb2 as _calendar_pb2
+from eridu.scheduling.v1 import capacity_pb2 as _capacity_pb2
+from eridu.scheduling.v1 import conflict_pb2 as _conflict_pb2
+from eridu.scheduling.v1 import watch_pb2 as _watch_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -44,14 +48,31 @@ class BookingServiceStub:
     BookShow with it is refused.
     """
     ListBookings: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]
-    """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
-    WatchBookings: _grpc.UnaryStreamMultiCallable[_booking_service_pb2.WatchBookingsRequest, _booking_service_pb2.WatchBookingsResponse]
+    """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
+    works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); when days are asked for: NOT_FOUND
+    (STUDIO_NOT_FOUND), UNAVAILABLE when the studio cannot be looked up.
+    """
+    CheckConflicts: _grpc.UnaryUnaryMultiCallable[_conflict_pb2.CheckConflictsRequest, _conflict_pb2.CheckConflictsResponse]
+    """What if: everything that would be in the way of up to 1,000 slots, by the very rules that a confirmation runs. Writes and reserves nothing.
+    For members of the studio, and of clients that it works for; shows that are not theirs to see are `busy`. NOT_FOUND (STUDIO_NOT_FOUND,
+    ROOM_NOT_FOUND, MC_NOT_FOUND).
+    """
+    FindFreeSlots: _grpc.UnaryUnaryMultiCallable[_capacity_pb2.FindFreeSlotsRequest, _capacity_pb2.FindFreeSlotsResponse]
+    """Finds when and where a show of a length could be: rooms with their turnaround, and MCs, by what is booked now. Reserves nothing.
+    NOT_FOUND (STUDIO_NOT_FOUND, ROOM_NOT_FOUND, MC_NOT_FOUND); FAILED_PRECONDITION (MC_UNAVAILABLE); INVALID_ARGUMENT (DAY_INVALID, PERIOD_INVALID);
+    UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+    """
+    GetUtilisation: _grpc.UnaryUnaryMultiCallable[_capacity_pb2.GetUtilisationRequest, _capacity_pb2.GetUtilisationResponse]
+    """How much of a period every room and MC of a studio is taken, and how often. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
+    DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+    """
+    WatchBookings: _grpc.UnaryStreamMultiCallable[_watch_pb2.WatchBookingsRequest, _watch_pb2.WatchBookingsResponse]
     """Watches what the shows of a studio or of a client have booked: first a snapshot (parts with `snapshot` set, the last one with `live` too), then
     every change as it happens, without a gap, each with the whole of what the show has booked; a show's lower `version` is old news. Silence is broken
     by empty messages. Continue from the last `cursor` after a break. OUT_OF_RANGE (CURSOR_TOO_OLD) when what came after the cursor is gone, INVALID_ARGUMENT
     (CURSOR_INVALID), ABORTED (RIGHTS_CHANGED), UNAVAILABLE (DRAINING), RESOURCE_EXHAUSTED (TOO_MANY_WATCHES).
     """
-    ExportCalendar: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ExportCalendarRequest, _booking_service_pb2.ExportCalendarResponse]
+    ExportCalendar: _grpc.UnaryUnaryMultiCallable[_calendar_pb2.ExportCalendarRequest, _calendar_pb2.ExportCalendarResponse]
     """The bookings in force of a room, an MC or a schedule as an iCalendar file (RFC 5545), for people's calendars: one event for each show, in its own time
     without turnaround. For the studio's people; a schedule also for its client's, an MC's also for the user that the MC is. NOT_FOUND (ROOM_NOT_FOUND,
     MC_NOT_FOUND, SCHEDULE_NOT_FOUND), FAILED_PRECONDITION (CALENDAR_TOO_LARGE) with more than 5,000 shows: name a shorter time.
@@ -72,14 +93,31 @@ class BookingServiceAsyncStub(BookingServiceStub):
     BookShow with it is refused.
     """
     ListBookings: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]  # type: ignore[assignment]
-    """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
-    WatchBookings: _aio.UnaryStreamMultiCallable[_booking_service_pb2.WatchBookingsRequest, _booking_service_pb2.WatchBookingsResponse]  # type: ignore[assignment]
+    """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
+    works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); when days are asked for: NOT_FOUND
+    (STUDIO_NOT_FOUND), UNAVAILABLE when the studio cannot be looked up.
+    """
+    CheckConflicts: _aio.UnaryUnaryMultiCallable[_conflict_pb2.CheckConflictsRequest, _conflict_pb2.CheckConflictsResponse]  # type: ignore[assignment]
+    """What if: everything that would be in the way of up to 1,000 slots, by the very rules that a confirmation runs. Writes and reserves nothing.
+    For members of the studio, and of clients that it works for; shows that are not theirs to see are `busy`. NOT_FOUND (STUDIO_NOT_FOUND,
+    ROOM_NOT_FOUND, MC_NOT_FOUND).
+    """
+    FindFreeSlots: _aio.UnaryUnaryMultiCallable[_capacity_pb2.FindFreeSlotsRequest, _capacity_pb2.FindFreeSlotsResponse]  # type: ignore[assignment]
+    """Finds when and where a show of a length could be: rooms with their turnaround, and MCs, by what is booked now. Reserves nothing.
+    NOT_FOUND (STUDIO_NOT_FOUND, ROOM_NOT_FOUND, MC_NOT_FOUND); FAILED_PRECONDITION (MC_UNAVAILABLE); INVALID_ARGUMENT (DAY_INVALID, PERIOD_INVALID);
+    UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+    """
+    GetUtilisation: _aio.UnaryUnaryMultiCallable[_capacity_pb2.GetUtilisationRequest, _capacity_pb2.GetUtilisationResponse]  # type: ignore[assignment]
+    """How much of a period every room and MC of a studio is taken, and how often. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
+    DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+    """
+    WatchBookings: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchBookingsRequest, _watch_pb2.WatchBookingsResponse]  # type: ignore[assignment]
     """Watches what the shows of a studio or of a client have booked: first a snapshot (parts with `snapshot` set, the last one with `live` too), then
     every change as it happens, without a gap, each with the whole of what the show has booked; a show's lower `version` is old news. Silence is broken
     by empty messages. Continue from the last `cursor` after a break. OUT_OF_RANGE (CURSOR_TOO_OLD) when what came after the cursor is gone, INVALID_ARGUMENT
     (CURSOR_INVALID), ABORTED (RIGHTS_CHANGED), UNAVAILABLE (DRAINING), RESOURCE_EXHAUSTED (TOO_MANY_WATCHES).
     """
-    ExportCalendar: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ExportCalendarRequest, _booking_service_pb2.ExportCalendarResponse]  # type: ignore[assignment]
+    ExportCalendar: _aio.UnaryUnaryMultiCallable[_calendar_pb2.ExportCalendarRequest, _calendar_pb2.ExportCalendarResponse]  # type: ignore[assignment]
     """The bookings in force of a room, an MC or a schedule as an iCalendar file (RFC 5545), for people's calendars: one event for each show, in its own time
     without turnaround. For the studio's people; a schedule also for its client's, an MC's also for the user that the MC is. NOT_FOUND (ROOM_NOT_FOUND,
     MC_NOT_FOUND, SCHEDULE_NOT_FOUND), FAILED_PRECONDITION (CALENDAR_TOO_LARGE) with more than 5,000 shows: name a shorter time.
@@ -115,14 +153,49 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_service_pb2.ListBookingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.ListBookingsResponse, _abc.Awaitable[_booking_service_pb2.ListBookingsResponse]]:
-        """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+        """Lists bookings in force by start, those of the caller's own studios and clients; with `show_busy` a client's members see also when a studio that
+        works for the client is taken by others. INVALID_ARGUMENT (PAGE_TOKEN_INVALID, DAY_INVALID, PERIOD_INVALID); when days are asked for: NOT_FOUND
+        (STUDIO_NOT_FOUND), UNAVAILABLE when the studio cannot be looked up.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckConflicts(
+        self,
+        request: _conflict_pb2.CheckConflictsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_conflict_pb2.CheckConflictsResponse, _abc.Awaitable[_conflict_pb2.CheckConflictsResponse]]:
+        """What if: everything that would be in the way of up to 1,000 slots, by the very rules that a confirmation runs. Writes and reserves nothing.
+        For members of the studio, and of clients that it works for; shows that are not theirs to see are `busy`. NOT_FOUND (STUDIO_NOT_FOUND,
+        ROOM_NOT_FOUND, MC_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def FindFreeSlots(
+        self,
+        request: _capacity_pb2.FindFreeSlotsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capacity_pb2.FindFreeSlotsResponse, _abc.Awaitable[_capacity_pb2.FindFreeSlotsResponse]]:
+        """Finds when and where a show of a length could be: rooms with their turnaround, and MCs, by what is booked now. Reserves nothing.
+        NOT_FOUND (STUDIO_NOT_FOUND, ROOM_NOT_FOUND, MC_NOT_FOUND); FAILED_PRECONDITION (MC_UNAVAILABLE); INVALID_ARGUMENT (DAY_INVALID, PERIOD_INVALID);
+        UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUtilisation(
+        self,
+        request: _capacity_pb2.GetUtilisationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_capacity_pb2.GetUtilisationResponse, _abc.Awaitable[_capacity_pb2.GetUtilisationResponse]]:
+        """How much of a period every room and MC of a studio is taken, and how often. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID,
+        DAY_INVALID, PERIOD_INVALID); UNAVAILABLE when days or hours are asked for and the studio cannot be looked up.
+        """
 
     @_abc_1.abstractmethod
     def WatchBookings(
         self,
-        request: _booking_service_pb2.WatchBookingsRequest,
+        request: _watch_pb2.WatchBookingsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_abc.Iterator[_booking_service_pb2.WatchBookingsResponse], _abc.AsyncIterator[_booking_service_pb2.WatchBookingsResponse]]:
+    ) -> _typing.Union[_abc.Iterator[_watch_pb2.WatchBookingsResponse], _abc.AsyncIterator[_watch_pb2.WatchBookingsResponse]]:
         """Watches what the shows of a studio or of a client have booked: first a snapshot (parts with `snapshot` set, the last one with `live` too), then
         every change as it happens, without a gap, each with the whole of what the show has booked; a show's lower `version` is old news. Silence is broken
         by empty messages. Continue from the last `cursor` after a break. OUT_OF_RANGE (CURSOR_TOO_OLD) when what came after the cursor is gone, INVALID_ARGUMENT
@@ -132,9 +205,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ExportCalendar(
         self,
-        request: _booking_service_pb2.ExportCalendarRequest,
+        request: _calendar_pb2.ExportCalendarRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_booking_service_pb2.ExportCalendarResponse, _abc.Awaitable[_booking_service_pb2.ExportCalendarResponse]]:
+    ) -> _typing.Union[_calendar_pb2.ExportCalendarResponse, _abc.Awaitable[_calendar_pb2.ExportCalendarResponse]]:
         """The bookings in force of a room, an MC or a schedule as an iCalendar file (RFC 5545), for people's calendars: one event for each show, in its own time
         without turnaround. For the studio's people; a schedule also for its client's, an MC's also for the user that the MC is. NOT_FOUND (ROOM_NOT_FOUND,
         MC_NOT_FOUND, SCHEDULE_NOT_FOUND), FAILED_PRECONDITION (CALENDAR_TOO_LARGE) with more than 5,000 shows: name a shorter time.

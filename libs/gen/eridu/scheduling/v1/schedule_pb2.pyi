@@ -119,6 +119,28 @@ RULE_SHOW_STARTED: Rule.ValueType  # 6
 """The show is live or completed and stays as it is."""
 Global___Rule: _TypeAlias = Rule  # noqa: Y015
 
+class _Severity:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SeverityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Severity.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEVERITY_UNSPECIFIED: _Severity.ValueType  # 0
+    SEVERITY_ERROR: _Severity.ValueType  # 1
+    """The show cannot be booked."""
+    SEVERITY_WARNING: _Severity.ValueType  # 2
+    """The show can be booked all the same."""
+
+class Severity(_Severity, metaclass=_SeverityEnumTypeWrapper):
+    """How much a problem matters."""
+
+SEVERITY_UNSPECIFIED: Severity.ValueType  # 0
+SEVERITY_ERROR: Severity.ValueType  # 1
+"""The show cannot be booked."""
+SEVERITY_WARNING: Severity.ValueType  # 2
+"""The show can be booked all the same."""
+Global___Severity: _TypeAlias = Severity  # noqa: Y015
+
 @_typing.final
 class Schedule(_message.Message):
     """One client's plan for one period in one studio."""
@@ -341,7 +363,7 @@ Global___ShowRef: _TypeAlias = ShowRef  # noqa: Y015
 
 @_typing.final
 class Problem(_message.Message):
-    """One reason why a planned show cannot be booked."""
+    """One reason why a planned show cannot be booked, or what should be known before it is: see `severity`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -354,6 +376,7 @@ class Problem(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     INSIDE_PLAN_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    SEVERITY_FIELD_NUMBER: _builtins.int
     rule: Global___Rule.ValueType
     """The rule that was broken."""
     resource_uid: _builtins.str
@@ -364,6 +387,8 @@ class Problem(_message.Message):
     """The clash is inside the plan (true) or with a booking in force (false)."""
     message: _builtins.str
     """The sentence for people."""
+    severity: Global___Severity.ValueType
+    """Whether the show can be booked all the same."""
     @_builtins.property
     def show(self) -> Global___ShowRef:
         """The show that has the problem."""
@@ -387,10 +412,11 @@ class Problem(_message.Message):
         until: _timestamp_pb2.Timestamp | None = ...,
         inside_plan: _builtins.bool = ...,
         message: _builtins.str = ...,
+        severity: Global___Severity.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "other", b"other", "show", b"show", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "inside_plan", b"inside_plan", "message", b"message", "other", b"other", "resource_name", b"resource_name", "resource_uid", b"resource_uid", "rule", b"rule", "show", b"show", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "inside_plan", b"inside_plan", "message", b"message", "other", b"other", "resource_name", b"resource_name", "resource_uid", b"resource_uid", "rule", b"rule", "severity", b"severity", "show", b"show", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
