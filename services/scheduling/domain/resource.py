@@ -69,3 +69,4 @@ class Resource:
     before: timedelta
     after: timedelta
     bookable: bool
+    living: bool = True

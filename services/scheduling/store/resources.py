@@ -36,12 +36,12 @@ def resources(lock: str) -> str:
     return f"""
         SELECT * FROM (
             SELECT id, uid, 'room' AS kind, name, turnaround_before AS before, turnaround_after AS after,
-                   active AND deleted_at IS NULL AS bookable
+                   active AND deleted_at IS NULL AS bookable, deleted_at IS NULL AS living
             FROM scheduling.room WHERE {mine}
         ) AS rooms
         UNION ALL
         SELECT * FROM (
-            SELECT id, uid, 'mc', name, 0, 0, banned_at IS NULL AND deleted_at IS NULL
+            SELECT id, uid, 'mc', name, 0, 0, banned_at IS NULL AND deleted_at IS NULL, deleted_at IS NULL
             FROM scheduling.mc WHERE {mine}
         ) AS mcs
     """
@@ -153,6 +153,7 @@ async def find_resources(reader: Reader, studio_uid: str, words: Collection[str]
             timedelta(minutes=row.before),
             timedelta(minutes=row.after),
             row.bookable,
+            row.living,
         )
         for row in rows
     ]
