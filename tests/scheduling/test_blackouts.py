@@ -11,6 +11,7 @@ from eridu.scheduling.v1.booking_service_pb2 import ReleaseShowRequest
 from eridu.scheduling.v1.schedule_service_pb2 import ReviseScheduleRequest
 
 from libs.common import uids
+from tests.scheduling.kinds import named
 from tests.scheduling.planning import (
     ABORTED,
     BEST_EFFORT,
@@ -43,14 +44,6 @@ def closing(resource: Any, start: str = "10:00", end: str = "12:00", **more: Any
     return api.CreateBlackoutRequest(**given | more)
 
 
-def named(answer: api.CreateBlackoutResponse) -> list[tuple[str, str, str]]:
-    """The bookings at risk in short."""
-    return [
-        (getattr(one, "from").ToJsonString()[11:16], one.until.ToJsonString()[11:16], one.show.name)
-        for one in answer.at_risk.bookings
-    ]
-
-
 async def revise(house: House, schedule: Any) -> None:
     await house.manager(ReviseScheduleRequest(uid=schedule.uid))
 
@@ -66,7 +59,7 @@ async def test_a_blackout_names_what_is_booked_in_it_and_leaves_it(house: House,
     before = await in_force(house)
     answer = await house.manager(closing(house.rooms["A"]))
     blackout = answer.blackout
-    assert (named(answer), answer.at_risk.total) == ([("11:30", "13:00", "At 11:30")], 1)
+    assert (named(answer.at_risk), answer.at_risk.total) == ([("2026-03-02T11:30", "13:00", "At 11:30")], 1)
     assert blackout.uid.startswith("blk_")
     assert (blackout.studio_uid, blackout.resource_uid) == (house.studio.uid, house.rooms["A"].uid)
     assert (blackout.resource_kind, blackout.reason) == (booking_pb2.RESOURCE_KIND_ROOM, "works")
@@ -192,7 +185,7 @@ async def test_a_plan_that_is_confirmed_again_keeps_what_a_later_blackout_covers
     await house.plan(schedule, row("1", "10:00", "11:00", mcs="Ada"), row("2", "14:00", "15:00"))
     await house.confirm(schedule)
     answer = await house.manager(closing(house.rooms["A"]))
-    assert named(answer) == [("10:00", "11:00", "Show 1")]
+    assert named(answer.at_risk) == [("2026-03-02T10:00", "11:00", "Show 1")]
     before = await ask.ledger(house)
     assert outcomes(await house.confirm(schedule, propose=False)) == {"1": "unchanged", "2": "unchanged"}
     assert await ask.ledger(house) == before

@@ -13,9 +13,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from libs.common.db import Database
+from tests.scheduling.kinds import MCS, ROOMS, Kind, in_year, named, of_each_kind
 from tests.scheduling.planning import BEST_EFFORT, Asks, adhoc, in_force, outcomes, production, row
-from tests.scheduling.test_blackouts import closing, named
-from tests.scheduling.test_resources import MCS, ROOMS, Kind, of_each_kind
+from tests.scheduling.test_blackouts import closing
 from tests.scheduling.test_store import reasons, together
 from tests.support.house import House
 from tests.support.suite import Refusal, until
@@ -26,13 +26,6 @@ BLACKOUT = """
     SELECT 'blk_' || uid, studio_uid, 'room', id, uid, {start}, {end}, 'works', '{{}}', now(), now(), 1
     FROM room WHERE uid = :uid
 """
-
-
-def later(request: Any) -> Any:
-    """The same show in a time that is still to come."""
-    for field in (request.starts_at, request.ends_at):
-        field.FromJsonString(field.ToJsonString().replace("2026", "2090"))
-    return request
 
 
 @asynccontextmanager
@@ -82,6 +75,26 @@ async def test_a_booking_waits_for_a_blackout_that_is_being_made_and_is_refused(
     assert await in_force(house) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        (ROOMS, "room SET active = false"),
+        (ROOMS, "room SET deleted_at = now()"),
+        (MCS, "mc SET banned_at = now()"),
+        (MCS, "mc SET deleted_at = now()"),
+    ],
+)
+async def test_a_booking_waits_for_a_change_that_is_being_made_and_is_refused(
+    house: House, db: Database, ask: Asks, kind: Kind, change: str
+) -> None:
+    async with db.writer.connect() as conn:
+        await conn.execute(text(f"UPDATE {change} WHERE uid = :uid"), {"uid": kind.of(house).uid})
+        async with waiting(ask, together(production(house)(kind.booking(house)))) as booking:
+            await conn.commit()
+        assert reasons(await booking) == {f"{kind.code}_UNAVAILABLE": 1}
+    assert await in_force(house) == []
+
+
 async def test_a_blackout_waits_for_a_booking_that_is_being_made_and_names_it(
     house: House, db: Database, ask: Asks
 ) -> None:
@@ -97,7 +110,7 @@ async def test_a_blackout_waits_for_a_booking_that_is_being_made_and_names_it(
         )
         async with waiting(ask, house.manager(closing(house.rooms["A"]))) as blackout:
             await conn.commit()
-        assert named(await blackout) == [("11:00", "13:00", "Ad hoc")]
+        assert named((await blackout).at_risk) == [("2026-03-02T11:00", "13:00", "Ad hoc")]
 
 
 async def test_two_bookings_of_one_room_do_not_wait_for_each_other(house: House, db: Database) -> None:
@@ -117,7 +130,7 @@ async def test_every_booking_that_races_a_blackout_is_named_or_refused(house: Ho
         answers = await together(*calls[: round_ % 8], blackout, *calls[round_ % 8 :])
         made = answers.pop(round_ % 8)
         booked = [one.name for one in answers if not isinstance(one, Refusal)]
-        assert sorted(name for _, _, name in named(made)) == sorted(booked)
+        assert sorted(name for _, _, name in named(made.at_risk)) == sorted(booked)
         assert set(reasons(answers)) <= {"", "BLACKOUT"}
     assert await ask.overlaps() == 0
 
@@ -142,7 +155,7 @@ async def racing(house: House, kind: Kind, change: Callable[[str], Any]) -> tupl
     """A change of a new room or MC, and eight bookings of it, at once."""
     uid = (await (house.room if kind is ROOMS else house.mc)(f"New {len(house.rooms) + len(house.mcs)}")).uid
     only = {"room_uid": uid} if kind is ROOMS else {"room_uid": "", "mc_uids": [uid]}
-    shows = [later(adhoc(house, f"{n}:00", f"{n}:30", name=f"At {n}", **only)) for n in range(10, 18)]
+    shows = [in_year(2090, adhoc(house, f"{n}:00", f"{n}:30", name=f"At {n}", **only)) for n in range(10, 18)]
     calls = [production(house)(one) for one in shows]
     first, *answers = await together(house.manager(change(uid)), *calls)
     return first, answers
@@ -157,7 +170,7 @@ async def test_every_booking_that_races_a_ban_or_a_closing_is_named_or_refused(h
             lambda uid: ROOMS.update(uid, active=False) if kind is ROOMS else MCS.ask("Ban", uid=uid, reason="rude"),
         )
         booked = [one.name for one in answers if not isinstance(one, Refusal)]
-        assert sorted(name for _, _, name in named(answer)) == sorted(booked)
+        assert sorted(name for _, _, name in named(answer.at_risk)) == sorted(booked)
         assert set(reasons(answers)) <= {"", f"{kind.code}_UNAVAILABLE"}
 
 
