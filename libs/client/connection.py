@@ -21,6 +21,7 @@ from eridu.identity.v1.platform_service_pb2_grpc import PlatformServiceStub
 from eridu.identity.v1.studio_service_pb2_grpc import StudioServiceStub
 from eridu.identity.v1.user_service_pb2_grpc import UserServiceStub
 from eridu.production.v1.show_service_pb2_grpc import ShowServiceStub
+from eridu.scheduling.v1.blackout_service_pb2_grpc import BlackoutServiceStub
 from eridu.scheduling.v1.booking_service_pb2_grpc import BookingServiceStub
 from eridu.scheduling.v1.mc_service_pb2_grpc import McServiceStub
 from eridu.scheduling.v1.room_service_pb2_grpc import RoomServiceStub
@@ -61,6 +62,7 @@ class Eridu:
         self.access = AccessServiceStub(identity)
         self.rooms = RoomServiceStub(scheduling)
         self.mcs = McServiceStub(scheduling)
+        self.blackouts = BlackoutServiceStub(scheduling)
         self.schedules = ScheduleServiceStub(scheduling)
         self.bookings = BookingServiceStub(scheduling)
         self.shows = ShowServiceStub(production)

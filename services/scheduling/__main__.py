@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from eridu.scheduling.v1.blackout_service_pb2_grpc import add_BlackoutServiceServicer_to_server
 from eridu.scheduling.v1.booking_service_pb2_grpc import add_BookingServiceServicer_to_server
 from eridu.scheduling.v1.mc_service_pb2_grpc import add_McServiceServicer_to_server
 from eridu.scheduling.v1.room_service_pb2_grpc import add_RoomServiceServicer_to_server
@@ -14,6 +15,7 @@ from libs.common.config import Config
 from libs.common.process import Process, main
 from services.scheduling import consumers, watches
 from services.scheduling.neighbours import Identity
+from services.scheduling.servicers.blackouts import Blackouts
 from services.scheduling.servicers.bookings import Bookings
 from services.scheduling.servicers.resources import Mcs, Rooms
 from services.scheduling.servicers.schedules import Schedules
@@ -27,6 +29,7 @@ def compose(config: Config) -> Process:
     identity = Identity(process.neighbours)
     server.add(add_RoomServiceServicer_to_server, Rooms(db, now, identity))
     server.add(add_McServiceServicer_to_server, Mcs(db, now, identity))
+    server.add(add_BlackoutServiceServicer_to_server, Blackouts(db, now))
     server.add(add_ScheduleServiceServicer_to_server, Schedules(db, now, identity))
     feed = process.watched(watches.EVENTS)
     server.add(add_BookingServiceServicer_to_server, Bookings(db, now, identity, feed, config.heartbeat))

@@ -45,7 +45,7 @@ async def export_calendar(
         name, studio_uid = schedule.name, schedule.studio_uid
     else:
         async with db.read() as reader:
-            mc = await resources.load_mc(reader, mc_uid)
+            mc = await resources.load_resource(reader, MC, mc_uid)
         if not caller.is_self(mc.user_uid):
             caller.require(MC, mc_uid, mc.studio_uid)
         name, studio_uid = mc.name, mc.studio_uid

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from libs.common.access import Caller
 from libs.common.db import Database, Reader
 from libs.common.pages import Page, PageQuery
+from services.scheduling.domain.blackout import Blackout, Closed
 from services.scheduling.domain.booking import Problem, ShowBooking, Slot, Taken, all_problems
 from services.scheduling.domain.capacity import (
     LONGEST_SEARCH,
@@ -24,7 +27,7 @@ from services.scheduling.domain.day import Asked, Hours, Span
 from services.scheduling.domain.resource import MC, ROOM, Mc, Resource, ResourceKind, Room
 from services.scheduling.domain.schedule import SCHEDULE, PlannedShow, Schedule, ScheduleStatus
 from services.scheduling.neighbours import Identity
-from services.scheduling.store import bookings, capacity, resources, schedules
+from services.scheduling.store import blackouts, bookings, capacity, resources, schedules
 from services.scheduling.store import conflicts as conflict_store
 from services.scheduling.store.bookings import BookedResource, BookingQuery
 
@@ -32,31 +35,91 @@ from services.scheduling.store.bookings import BookedResource, BookingQuery
 async def get_room(db: Database, caller: Caller, uid: str) -> Room:
     """A room."""
     async with db.read() as reader:
-        room = await resources.load_room(reader, uid)
+        room: Room = await resources.load_resource(reader, ROOM, uid)
     caller.require(ROOM, uid, room.studio_uid)
     return room
 
 
-async def list_rooms(db: Database, caller: Caller, studio_uid: str, page: PageQuery) -> Page[Room]:
+async def list_rooms(
+    db: Database,
+    caller: Caller,
+    studio_uid: str,
+    *,
+    capabilities: Sequence[str],
+    least_capacity: int,
+    active: bool | None,
+    name_part: str,
+    show_deleted: bool,
+    page: PageQuery,
+) -> Page[Room]:
     """A studio's rooms by name."""
     caller.require("studio", studio_uid, studio_uid)
     async with db.read() as reader:
-        return await resources.list_rooms(reader, studio_uid, page)
+        return await resources.list_rooms(
+            reader, studio_uid, capabilities, least_capacity, active, name_part, show_deleted, page
+        )
 
 
 async def get_mc(db: Database, caller: Caller, uid: str) -> Mc:
     """An MC."""
     async with db.read() as reader:
-        mc = await resources.load_mc(reader, uid)
+        mc: Mc = await resources.load_resource(reader, MC, uid)
     caller.require(MC, uid, mc.studio_uid)
     return mc
 
 
-async def list_mcs(db: Database, caller: Caller, studio_uid: str, page: PageQuery) -> Page[Mc]:
+async def list_mcs(
+    db: Database,
+    caller: Caller,
+    studio_uid: str,
+    *,
+    banned: bool | None,
+    user_uid: str,
+    name_part: str,
+    show_deleted: bool,
+    page: PageQuery,
+) -> Page[Mc]:
     """A studio's MCs by name."""
     caller.require("studio", studio_uid, studio_uid)
     async with db.read() as reader:
-        return await resources.list_mcs(reader, studio_uid, page)
+        return await resources.list_mcs(reader, studio_uid, banned, user_uid, name_part, show_deleted, page)
+
+
+async def batch_get_resources(
+    db: Database, caller: Caller, noun: str, uids: Sequence[str]
+) -> tuple[list[Any], list[str]]:
+    """Rooms or MCs in the order of the uids, and the uids of those that are not there or not for the caller to see."""
+    visible = caller.visible()
+    async with db.read() as reader:
+        found = await resources.load_resources(reader, noun, uids, visible)
+    return [found[uid] for uid in uids if uid in found], [uid for uid in uids if uid not in found]
+
+
+async def list_blackouts(
+    db: Database,
+    caller: Caller,
+    *,
+    studio_uid: str,
+    resource_uid: str,
+    kind: ResourceKind | None,
+    start: datetime | None,
+    until: datetime | None,
+    show_deleted: bool,
+    page: PageQuery,
+) -> Page[Blackout]:
+    """A studio's blackouts that overlap a period, by start."""
+    caller.require("studio", studio_uid, studio_uid)
+    async with db.read() as reader:
+        return await blackouts.list_blackouts(
+            reader,
+            studio_uid=studio_uid,
+            resource_uid=resource_uid,
+            kind=kind,
+            start=start,
+            until=until,
+            show_deleted=show_deleted,
+            page=page,
+        )
 
 
 async def get_schedule(db: Database, caller: Caller, uid: str) -> Schedule:
@@ -103,21 +166,30 @@ async def validate_schedule(db: Database, caller: Caller, uid: str) -> Validatio
     """Every problem that a confirmation would meet, by start of the show."""
     schedule = await get_schedule(db, caller, uid)
     async with db.read() as reader:
-        plan, known, _, world = await situation_of(reader, schedule)
-    wanted = wanted_of(schedule, plan, known)
+        plan, known, own, world, held, closed = await situation_of(reader, schedule)
+    wanted = wanted_of(schedule, plan, known, own, held, closed)
     starts = {each.row.show_uid: each.row.planned.starts_at for each in wanted}
     problems = all_problems(wanted, Taken(world))
     in_order = sorted(problems, key=lambda one: (starts[one.show.show_uid], one.show.external_id))
     return Validation(schedule, len(wanted), in_order)
 
 
-Situation = tuple[Sequence[PlannedShow], Mapping[str, Resource], Mapping[str, ShowBooking], Sequence[Slot]]
+Situation = tuple[
+    Sequence[PlannedShow],
+    Mapping[str, Resource],
+    Mapping[str, ShowBooking],
+    Sequence[Slot],
+    Mapping[str, Sequence[Slot]],
+    Closed,
+]
 
 
 async def situation_of(reader: Reader, schedule: Schedule, lock: bool = False) -> Situation:
-    """All that a confirmation looks at: the plan, its resources, its own bookings, and everybody else's beside them.
+    """All that a confirmation looks at: the plan, its resources, its own bookings, everybody else's slots beside them,
+    its own by show uid, and when the resources are closed.
 
-    Shows of the plan that went live count as everybody else: they keep what they have.
+    Shows of the plan that went live count as everybody else: they keep what they have. Locked, the resources stay as
+    they are until the end, and so do their blackouts.
     """
     plan = list((await schedules.load_plan(reader, schedule.uid)).values())
     own = await bookings.load_show_bookings(
@@ -125,11 +197,16 @@ async def situation_of(reader: Reader, schedule: Schedule, lock: bool = False) -
     )
     sides = [*(row.planned for row in plan), *(one.planned for one in own.values())]
     words = {uid for planned in sides for uid in (planned.room_uid, *planned.mc_uids) if uid}
-    known = resources.by_uid(await resources.find_resources(reader, schedule.studio_uid, words))
+    known = resources.by_uid(await resources.find_resources(reader, schedule.studio_uid, words, lock))
     slots = [slot for each in wanted_of(schedule, plan, known) for slot in each.slots]
     movable = {row.show_uid for row in plan if not row.started}
-    world = [slot for slot in await bookings.slots_in_force(reader, slots) if slot.show.show_uid not in movable]
-    return plan, known, own, world
+    world, held = [], defaultdict(list)
+    for slot in await bookings.slots_in_force(reader, slots):
+        if slot.show.show_uid in movable:
+            held[slot.show.show_uid].append(slot)
+        else:
+            world.append(slot)
+    return plan, known, own, world, held, await blackouts.closed_for(reader, slots)
 
 
 async def list_bookings(
@@ -165,10 +242,13 @@ async def check_conflicts(db: Database, caller: Caller, studio_uid: str, asked: 
     async with db.read() as reader:
         known = resources.by_uid(await resources.find_resources(reader, studio_uid, words))
         require_known([row.planned for row in asked], known)
-        wanted = want_asked(asked, studio_uid, "" if whole_studio else clients[0], known)
+        client_uid = "" if whole_studio else clients[0]
+        slots = [slot for each in want_asked(asked, studio_uid, client_uid, known) for slot in each.slots]
+        closed = await blackouts.closed_for(reader, slots)
+        wanted = want_asked(asked, studio_uid, client_uid, known, closed)
         world = await conflict_store.slots_in_the_way(
             reader,
-            [slot for each in wanted for slot in each.slots],
+            slots,
             studio_uid=studio_uid,
             moving={row.show_uid for row in asked if row.show_uid},
             whole_studio=whole_studio,

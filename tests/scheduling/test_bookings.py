@@ -7,6 +7,8 @@ from typing import Any
 import grpc
 from eridu.scheduling.v1 import booking_pb2, confirmation_pb2, plan_pb2
 from eridu.scheduling.v1.booking_service_pb2 import ListBookingsRequest, ReleaseShowRequest
+from eridu.scheduling.v1.mc_service_pb2 import DeleteMcRequest
+from eridu.scheduling.v1.room_service_pb2 import UpdateRoomRequest
 
 from libs.common import uids
 from tests.scheduling.planning import (
@@ -141,9 +143,8 @@ async def test_rooms_and_mcs_of_another_studio_are_not_found(house: House) -> No
 
 
 async def test_a_room_that_is_closed_cannot_be_booked(house: House) -> None:
-    async with suite_of(house).processes["scheduling"].db.writer.begin() as conn:  # no RPC closes rooms yet
-        await conn.exec_driver_sql(f"UPDATE room SET active = false WHERE uid = '{house.rooms['A'].uid}'")
-        await conn.exec_driver_sql(f"UPDATE mc SET deleted_at = now() WHERE uid = '{house.mcs['Ada'].uid}'")
+    await house.manager(UpdateRoomRequest(uid=house.rooms["A"].uid, active=False))
+    await house.manager(DeleteMcRequest(uid=house.mcs["Ada"].uid))
     refusal = await refused(production(house)(adhoc(house)))
     assert (refusal.code, refusal.reason, refusal.facts["name"]) == (FAILED, "ROOM_UNAVAILABLE", "A")
     refusal = await refused(production(house)(adhoc(house, room_uid="", mc_uids=[house.mcs["Ada"].uid])))

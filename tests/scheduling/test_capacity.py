@@ -7,9 +7,11 @@ from random import Random
 from typing import Any
 
 import pytest
+from eridu.scheduling.v1.blackout_service_pb2 import CreateBlackoutRequest
 from eridu.scheduling.v1.booking_service_pb2 import ReleaseShowRequest
 from eridu.scheduling.v1.capacity_pb2 import BookableHours, FindFreeSlotsRequest, GetUtilisationRequest
 from eridu.scheduling.v1.conflict_pb2 import AskedSlot, CheckConflictsRequest
+from eridu.scheduling.v1.schedule_pb2 import RULE_BLACKOUT
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.common import uids
@@ -79,6 +81,20 @@ async def test_a_slot_keeps_away_by_the_rooms_turnaround(house: House):
     assert await free(house, room_uids=[turned]) == ["T 02T08:30 02T10:15", "T 02T13:45 02T17:00"]
     for start, end in (("10:15", "11:15"), ("13:45", "14:45"), ("17:00", "18:00")):
         await production(house)(adhoc(house, start, end, room_uid=turned))
+
+
+async def test_nothing_is_free_in_a_blackout_and_what_if_says_so(house: House):
+    room, ada = house.rooms["A"].uid, house.mcs["Ada"].uid
+    for uid, start, end in ((room, "09:00", "12:00"), (ada, "13:00", "14:00")):
+        starts_at, ends_at = at(f"2026-03-02T{start}"), at(f"2026-03-02T{end}")
+        closing = CreateBlackoutRequest(resource_uid=uid, starts_at=starts_at, ends_at=ends_at, reason="x")
+        await house.manager(closing)
+    free_now = await free(house, room_uids=[room], mc_uids=[ada])
+    assert free_now == ["A 02T08:00 02T08:00", "A 02T12:00 02T12:00", "A 02T14:00 02T17:00"]
+    slot = AskedSlot(key="1", room_uid=room, starts_at=at("2026-03-02T11:30"), ends_at=at("2026-03-02T12:30"))
+    answer = await house.member(CheckConflictsRequest(studio_uid=house.studio.uid, slots=[slot]))
+    assert [one.rule for one in answer.problems] == [RULE_BLACKOUT]
+    assert not answer.free_keys
 
 
 async def test_rooms_are_chosen_by_what_they_can(house: House):

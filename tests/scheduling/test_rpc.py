@@ -138,9 +138,7 @@ async def test_validation_names_every_problem_at_once(house: House, ask: Asks) -
         row("2", "10:30", "11:30", "B", "Ada"),
         row("3", "12:00", "13:00", "A", "Bob"),
     )
-    writer = suite_of(house).processes["scheduling"].db.writer
-    async with writer.begin() as conn:  # no RPC deletes yet
-        await conn.exec_driver_sql(f"UPDATE mc SET deleted_at = now() WHERE uid = '{house.mcs['Bob'].uid}'")
+    await house.manager(mc_service_pb2.DeleteMcRequest(uid=house.mcs["Bob"].uid))
     found = await house.manager(confirmation_pb2.ValidateScheduleRequest(uid=schedule.uid))
     assert (found.plan_version, found.show_count) == (1, 3)
     assert sorted(rules(found.problems)) == [

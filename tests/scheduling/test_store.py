@@ -83,7 +83,9 @@ async def test_no_writer_can_book_twice(house: House, db: Database) -> None:
     assert "booking_no_double_booking" in str(refusal.value)
 
 
-@pytest.mark.parametrize("table", ["booking", "show_booking", "planned_show", "schedule", "room", "mc", "ledger"])
+@pytest.mark.parametrize(
+    "table", ["booking", "show_booking", "planned_show", "schedule", "room", "mc", "blackout", "ledger"]
+)
 async def test_the_service_cannot_delete(db: Database, table: str) -> None:
     with pytest.raises(DBAPIError) as refusal:
         async with db.writer.begin() as conn:

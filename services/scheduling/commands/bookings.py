@@ -17,8 +17,18 @@ from libs.common.ledger import Entry
 from services.scheduling.commands.plans import plan_entries, planned_by_schedule
 from services.scheduling.convert import bookings as convert
 from services.scheduling.domain import booking as rules
-from services.scheduling.domain.booking import Problem, ShowBooking, ShowRef, Slot, Taken, clashes_with, slots_of
+from services.scheduling.domain.booking import (
+    Problem,
+    ShowBooking,
+    ShowRef,
+    Slot,
+    Taken,
+    blackouts_over,
+    clashes_with,
+    slots_of,
+)
 from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule
+from services.scheduling.store import blackouts as blackout_store
 from services.scheduling.store import bookings as store
 from services.scheduling.store import resources as resource_store
 from services.scheduling.store import schedules as schedule_store
@@ -42,9 +52,13 @@ async def book_show(db: Database, caller: Caller, clock: Clock, asked: ShowBooki
         after = rules.book(mine, asked)
         if after is mine:
             return after
-        slots = await free_slots_of(tx, caller, after)
         moved = mine is not None and mine.in_force and mine.confirmation == after.confirmation
         entries = booking_entries([], [after], "") if moved else booking_entries([after], [], "")
+        if mine and moved and mine.books_the_same(after.planned):  # what is booked stays, under another name
+            await store.save_show_bookings(tx, [after])
+            await ledger.record(tx, *entries)
+            return after
+        slots = await free_slots_of(tx, caller, after, mine)
         for _ in range(ATTEMPTS):
             try:
                 async with tx.attempt():
@@ -54,7 +68,7 @@ async def book_show(db: Database, caller: Caller, clock: Clock, asked: ShowBooki
                         raise SlotLost
                 break
             except SlotLost:
-                slots = await free_slots_of(tx, caller, after)
+                slots = await free_slots_of(tx, caller, after, mine)
         else:
             raise Stale("CONFLICT", "other bookings keep taking this slot away: try again")
         await ledger.record(tx, *entries)
@@ -103,11 +117,11 @@ def never_booked(
     )
 
 
-async def free_slots_of(tx: Tx, caller: Caller, asked: ShowBooking) -> tuple[Slot, ...]:
+async def free_slots_of(tx: Tx, caller: Caller, asked: ShowBooking, mine: ShowBooking | None) -> tuple[Slot, ...]:
     """The slots that a show asks for, if all can be had; else the refusal that names the first thing in the way."""
     planned = asked.planned
     words = {uid for uid in (planned.room_uid, *planned.mc_uids) if uid}
-    resources = resource_store.by_uid(await resource_store.find_resources(tx, asked.studio_uid, words))
+    resources = resource_store.by_uid(await resource_store.find_resources(tx, asked.studio_uid, words, lock=True))
     for uid in words:
         known = resources.get(uid)
         if known is None:
@@ -116,7 +130,13 @@ async def free_slots_of(tx: Tx, caller: Caller, asked: ShowBooking) -> tuple[Slo
             raise Refused(f"{known.kind.name}_UNAVAILABLE", f"{known.name} cannot be booked", uid=uid, name=known.name)
     show = ShowRef(asked.show_uid, "", planned.name, "", asked.studio_uid, asked.client_uid)
     slots = slots_of(planned, show, resources)
-    world = Taken(slot for slot in await store.slots_in_force(tx, slots) if slot.show.show_uid != asked.show_uid)
+    taken = await store.slots_in_force(tx, slots)
+    kept = mine.keeps(planned, [slot for slot in taken if slot.show.show_uid == asked.show_uid]) if mine else {}
+    slots = slots_of(planned, show, resources, kept)
+    blackouts = blackouts_over(await blackout_store.closed_for(tx, slots), slots, kept)
+    if blackouts:
+        raise blacked_out(blackouts[0], caller)
+    world = Taken(slot for slot in taken if slot.show.show_uid != asked.show_uid)
     problems = clashes_with(world, slots, False)
     if problems:
         raise slot_taken(problems[0], caller)
@@ -135,6 +155,20 @@ def slot_taken(problem: Problem, caller: Caller) -> Refused:
         show_name=message.other.name,
         schedule_uid=message.other.schedule_uid,
         busy=str(message.other.busy).lower(),
+        **{"from": getattr(message, "from").ToJsonString(), "until": message.until.ToJsonString()},
+    )
+
+
+def blacked_out(problem: Problem, caller: Caller) -> Refused:
+    """The refusal of a blackout: says why, to those who may know."""
+    message = convert.problem(problem, caller)
+    return Refused(
+        "BLACKOUT",
+        message.message,
+        resource_uid=message.resource_uid,
+        resource_name=message.resource_name,
+        blackout_uid=message.blackout_uid,
+        why=message.reason,
         **{"from": getattr(message, "from").ToJsonString(), "until": message.until.ToJsonString()},
     )
 

@@ -84,7 +84,7 @@ async def names_of(
     found = await resource_store.find_resources(tx, studio_uid, words - {""})
     by_kind: dict[ResourceKind, dict[str, str]] = {kind: {} for kind in ResourceKind}
     for resource in found:
-        by_kind[resource.kind] |= {resource.name: resource.uid} if resource.bookable else {}
+        by_kind[resource.kind] |= {resource.name: resource.uid} if resource.living else {}
         by_kind[resource.kind][resource.uid] = resource.uid
     return sheet.Names(by_kind[ResourceKind.ROOM], by_kind[ResourceKind.MC], platforms)
 

@@ -46,6 +46,8 @@ def problem(found: Problem, caller: Caller) -> schedule_pb2.Problem:
     )
     if found.resource:
         message.resource_uid, message.resource_name = found.resource.uid, found.resource.name
+    if found.blackout_uid and caller.sees(found.show.studio_uid):
+        message.blackout_uid, message.reason = found.blackout_uid, found.reason
     if found.other:
         message.other.CopyFrom(show_ref(found.other, caller))
     set_time(getattr(message, "from"), found.start)
@@ -58,10 +60,13 @@ def sentence(found: Problem, caller: Caller) -> str:
     resource = found.resource.name if found.resource else ""
     if found.rule is Rule.OUTSIDE_PERIOD:
         return f"{found.show.name} starts outside the schedule's period"
+    time = f"from {found.start:%Y-%m-%d %H:%M} to {found.until:%H:%M} UTC" if found.start and found.until else ""
+    if found.rule is Rule.BLACKOUT:
+        why = f": {found.reason}" if caller.sees(found.show.studio_uid) else ""
+        return f"{found.show.name}: {resource} cannot be used {time}{why}"
     if found.rule in (Rule.ROOM_UNAVAILABLE, Rule.MC_UNAVAILABLE) or found.other is None:
         return f"{found.show.name}: {resource} cannot be booked"
     other = found.other.name if caller.sees(found.other.studio_uid, found.other.client_uid) else "another show"
-    time = f"from {found.start:%Y-%m-%d %H:%M} to {found.until:%H:%M} UTC"
     return f"{found.show.name}: {resource} is taken by {other} {time}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eridu.scheduling.v1 import booking_pb2, mc_pb2, room_pb2
 
-from libs.common.messages import stamp
+from libs.common.messages import set_time, stamp
 from services.scheduling.domain.resource import Mc, ResourceKind, Room
 
 KINDS = {kind: booking_pb2.ResourceKind.Value(f"RESOURCE_KIND_{kind.name}") for kind in ResourceKind}
@@ -22,6 +22,7 @@ def room(entity: Room) -> room_pb2.Room:
         turnaround_before_minutes=entity.turnaround_before,
         turnaround_after_minutes=entity.turnaround_after,
         active=entity.active,
+        equipment=entity.equipment,
     )
     stamp(message, entity)
     return message
@@ -35,6 +36,14 @@ def mc(entity: Mc) -> mc_pb2.Mc:
         name=entity.name,
         alias=entity.alias,
         user_uid=entity.user_uid,
+        profile=entity.profile,
+        ban_reason=entity.ban_reason,
     )
+    set_time(message.banned_at, entity.banned_at)
     stamp(message, entity)
     return message
+
+
+def resource(entity: Room | Mc) -> room_pb2.Room | mc_pb2.Mc:
+    """A room or an MC as a message."""
+    return room(entity) if isinstance(entity, Room) else mc(entity)

@@ -16,6 +16,7 @@ from heapq import heappop, heappush
 from itertools import islice
 
 from libs.common.errors import Refused
+from services.scheduling.domain.blackout import OPEN, Closed
 from services.scheduling.domain.resource import Resource, ResourceKind
 from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule
 
@@ -47,6 +48,13 @@ class ShowBooking:
             planned.starts_at,
             planned.ends_at,
         )
+
+    def keeps(self, planned: Planned, held: Iterable[Slot]) -> Mapping[str, Slot]:
+        """What of its slots (`held`) it goes on having, by resource uid: at the same time a resource stays booked as
+        it was, whatever turnaround its room has now and whatever blackout came later.
+        """
+        same_time = (self.planned.starts_at, self.planned.ends_at) == (planned.starts_at, planned.ends_at)
+        return {slot.resource.uid: slot for slot in held} if self.in_force and same_time else {}
 
     def move(self, planned: Planned) -> ShowBooking:
         """Booked otherwise, under the same confirmation."""
@@ -110,6 +118,7 @@ class Rule(StrEnum):
     ROOM_UNAVAILABLE = "room_unavailable"
     MC_UNAVAILABLE = "mc_unavailable"
     OUTSIDE_PERIOD = "outside_period"
+    BLACKOUT = "blackout"
 
 
 class Severity(StrEnum):
@@ -125,7 +134,7 @@ UNAVAILABLE = {ResourceKind.ROOM: Rule.ROOM_UNAVAILABLE, ResourceKind.MC: Rule.M
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a show cannot be booked; `other` is the show in the way, for the clash rules."""
+    """Why a show cannot be booked; `other` is the show in the way, for the clash rules; `reason` the blackout's."""
 
     rule: Rule
     show: ShowRef
@@ -135,6 +144,8 @@ class Problem:
     until: datetime | None = None
     inside_plan: bool = False
     severity: Severity = Severity.ERROR
+    blackout_uid: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +155,7 @@ class Wanted:
     row: PlannedShow
     show: ShowRef
     slots: tuple[Slot, ...]
-    problems: tuple[Problem, ...]  # of the show alone: resources that cannot be booked, a start outside the period
+    problems: tuple[Problem, ...]  # of the show alone: its resources, blackouts, a start outside the period
 
 
 class Taken:
@@ -172,34 +183,71 @@ class Taken:
             insort(self.by_resource[slot.resource.id], slot, key=lambda taken: taken.start)
 
 
-def slots_of(planned: Planned, show: ShowRef, resources: Mapping[str, Resource]) -> tuple[Slot, ...]:
-    """What a show takes: its room with turnaround, its MCs for its own time."""
+NOTHING_KEPT: Mapping[str, Slot] = {}
+
+
+def slots_of(
+    planned: Planned, show: ShowRef, resources: Mapping[str, Resource], kept: Mapping[str, Slot] = NOTHING_KEPT
+) -> tuple[Slot, ...]:
+    """What a show takes: its room with turnaround, its MCs for its own time; what it keeps, as it has it."""
     return tuple(
-        Slot(resource, planned.starts_at - resource.before, planned.ends_at + resource.after, show)
+        replace(kept[uid], show=show)
+        if uid in kept
+        else Slot(resource, planned.starts_at - resource.before, planned.ends_at + resource.after, show)
         for uid in (planned.room_uid, *planned.mc_uids)
         if uid
         for resource in (resources[uid],)
     )
 
 
-def want(row: PlannedShow, schedule: Schedule, resources: Mapping[str, Resource]) -> Wanted:
+def want(
+    row: PlannedShow,
+    schedule: Schedule,
+    resources: Mapping[str, Resource],
+    kept: Mapping[str, Slot] = NOTHING_KEPT,
+    closed: Closed = OPEN,
+) -> Wanted:
     """What a row of a plan asks for, and what is wrong with it before anybody else is looked at."""
     show = ShowRef(
         row.show_uid, row.external_id, row.planned.name, schedule.uid, schedule.studio_uid, schedule.client_uid
     )
-    needed = need(row, show, resources)
+    needed = need(row, show, resources, kept, closed)
     if schedule.covers(row.planned.starts_at):
         return needed
     return replace(needed, problems=(*needed.problems, Problem(Rule.OUTSIDE_PERIOD, show)))
 
 
-def need(row: PlannedShow, show: ShowRef, resources: Mapping[str, Resource]) -> Wanted:
+def need(
+    row: PlannedShow,
+    show: ShowRef,
+    resources: Mapping[str, Resource],
+    kept: Mapping[str, Slot] = NOTHING_KEPT,
+    closed: Closed = OPEN,
+) -> Wanted:
     """The slots that a show needs, and which of them cannot be booked by anybody."""
-    slots = slots_of(row.planned, show, resources)
-    problems = (
+    slots = slots_of(row.planned, show, resources, kept)
+    problems = [
         Problem(UNAVAILABLE[slot.resource.kind], show, slot.resource) for slot in slots if not slot.resource.bookable
-    )
-    return Wanted(row, show, slots, tuple(problems))
+    ]
+    return Wanted(row, show, slots, (*problems, *blackouts_over(closed, slots, kept)))
+
+
+def blackouts_over(closed: Closed, slots: Iterable[Slot], kept: Mapping[str, Slot] = NOTHING_KEPT) -> list[Problem]:
+    """The blackouts that a show's slots lie in, save for what it keeps: that was booked before they came."""
+    return [
+        Problem(
+            Rule.BLACKOUT,
+            slot.show,
+            slot.resource,
+            start=max(slot.start, closure.start),
+            until=min(slot.until, closure.until),
+            blackout_uid=closure.uid,
+            reason=closure.reason,
+        )
+        for slot in slots
+        if slot.resource.uid not in kept
+        for closure in islice(closed.over(slot.resource.id, slot.start, slot.until), MOST_CLASHES)
+    ]
 
 
 def clash(slot: Slot, other: Slot, inside_plan: bool) -> Problem:

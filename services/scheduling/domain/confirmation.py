@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from services.scheduling.domain.blackout import OPEN, Closed
 from services.scheduling.domain.booking import (
+    NOTHING_KEPT,
     Problem,
     ShowBooking,
     ShowRef,
@@ -14,7 +16,6 @@ from services.scheduling.domain.booking import (
     Verdict,
     Wanted,
     decide,
-    slots_of,
     want,
 )
 from services.scheduling.domain.resource import Resource
@@ -60,6 +61,10 @@ class Confirmation:
     results: Sequence[ShowResult]
 
 
+NO_BOOKINGS: Mapping[str, ShowBooking] = {}
+NO_SLOTS: Mapping[str, Sequence[Slot]] = {}
+
+
 @dataclass(slots=True)
 class Changes:
     """What a confirmation changes: bookings to write by outcome, slots to give back and to take."""
@@ -86,9 +91,21 @@ class Changes:
         return {one.show_uid: one.confirmation for one in (*self.booked, *self.moved)}
 
 
-def wanted_of(schedule: Schedule, plan: Iterable[PlannedShow], resources: Mapping[str, Resource]) -> list[Wanted]:
-    """What the living rows of a plan ask for."""
-    return [want(row, schedule, resources) for row in plan if row.wanted]
+def wanted_of(
+    schedule: Schedule,
+    plan: Sequence[PlannedShow],
+    resources: Mapping[str, Resource],
+    in_force: Mapping[str, ShowBooking] = NO_BOOKINGS,
+    held: Mapping[str, Sequence[Slot]] = NO_SLOTS,
+    closed: Closed = OPEN,
+) -> list[Wanted]:
+    """What the living rows of a plan ask for; what a show has (`held`, by show uid) and asks for again, it keeps."""
+    kept = {
+        row.show_uid: mine.keeps(row.planned, held.get(row.show_uid, ()))
+        for row in plan
+        if (mine := in_force.get(row.show_uid))
+    }
+    return [want(row, schedule, resources, kept.get(row.show_uid, NOTHING_KEPT), closed) for row in plan if row.wanted]
 
 
 def work_out(
@@ -97,17 +114,19 @@ def work_out(
     resources: Mapping[str, Resource],
     in_force: Mapping[str, ShowBooking],
     world: Sequence[Slot],
+    held: Mapping[str, Sequence[Slot]],
+    closed: Closed,
 ) -> Changes:
     """Hold a plan against the bookings in force: its own (`in_force`, by show uid, released ones too for their
-    numbers) and everybody else's (`world`).
+    numbers; their slots are `held`), everybody else's (`world`), and against blackouts.
     """
-    wanted = wanted_of(schedule, plan, resources)
-    held = {
-        each.row.show_uid: slots_of(mine.planned, each.show, resources)
+    wanted = wanted_of(schedule, plan, resources, in_force, held, closed)
+    has = {
+        each.row.show_uid: held.get(each.row.show_uid, ())
         for each in wanted
         if (mine := in_force.get(each.row.show_uid)) and mine.in_force
     }
-    verdict = decide(wanted, world, held)
+    verdict = decide(wanted, world, has)
     changes = Changes()
     won = {each.row.show_uid: each for each in verdict.winners}
     for row in sorted(plan, key=lambda row: (row.planned.starts_at, row.external_id)):

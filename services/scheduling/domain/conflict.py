@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from libs.common.errors import NotFound
+from services.scheduling.domain.blackout import OPEN, Closed
 from services.scheduling.domain.booking import Problem, Severity, ShowRef, Taken, Wanted, all_problems, need
 from services.scheduling.domain.resource import Resource
 from services.scheduling.domain.schedule import Planned, PlannedShow
@@ -20,11 +21,20 @@ class Conflicts:
 
 
 def want_asked(
-    asked: Iterable[PlannedShow], studio_uid: str, client_uid: str, resources: Mapping[str, Resource]
+    asked: Iterable[PlannedShow],
+    studio_uid: str,
+    client_uid: str,
+    resources: Mapping[str, Resource],
+    closed: Closed = OPEN,
 ) -> list[Wanted]:
     """What slots that were asked about would take, as rows of a plan that does not exist."""
     return [
-        need(row, ShowRef(row.show_uid, row.external_id, row.planned.name, "", studio_uid, client_uid), resources)
+        need(
+            row,
+            ShowRef(row.show_uid, row.external_id, row.planned.name, "", studio_uid, client_uid),
+            resources,
+            closed=closed,
+        )
         for row in asked
     ]
 

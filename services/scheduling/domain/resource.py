@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from libs.common.entities import Entity
+from libs.common.errors import Refused
 
 ROOM, MC = "room", "mc"
 
@@ -29,6 +30,7 @@ class Room(Entity):
     turnaround_before: int = 0
     turnaround_after: int = 0
     active: bool = True
+    equipment: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,21 @@ class Mc(Entity):
     name: str
     alias: str = ""
     user_uid: str = ""
+    profile: str = ""
+    banned_at: datetime | None = None
+    ban_reason: str = ""
+
+    def ban(self, reason: str, now: datetime) -> Mc:
+        """Not to be booked from now on."""
+        if self.banned_at is not None:
+            raise Refused("MC_BANNED", f"MC {self.uid} is banned already", uid=self.uid)
+        return replace(self, banned_at=now, ban_reason=reason)
+
+    def unban(self) -> Mc:
+        """To be booked again."""
+        if self.banned_at is None:
+            raise Refused("MC_NOT_BANNED", f"MC {self.uid} is not banned", uid=self.uid)
+        return replace(self, banned_at=None, ban_reason="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +69,4 @@ class Resource:
     before: timedelta
     after: timedelta
     bookable: bool
+    living: bool = True

@@ -32,13 +32,25 @@ def taken(resource: str, start: str = START, until: str = UNTIL) -> str:
     """
 
 
+def busy(resource: str, start: str = START, until: str = UNTIL) -> str:
+    """The periods in which nobody can have a resource: it is taken, or blacked out."""
+    return f"""
+        (SELECT * FROM ({taken(resource, start, until)}) AS taken)
+        UNION ALL
+        (SELECT tstzrange(starts_at, ends_at) FROM scheduling.blackout
+         WHERE int8range(blackout.resource_id, blackout.resource_id, '[]') && int8range({resource}, {resource}, '[]')
+           AND tstzrange(starts_at, ends_at) && tstzrange({start}, {until}) AND deleted_at IS NULL
+         OFFSET 0)
+    """
+
+
 # What is left of the bookable time without what is taken. A show must keep away from a room's bookings by the room's
 # turnaround: so they are widened by it, before by what a show leaves behind and after by what it needs beforehand.
 FREE = text(
     f"""
     WITH bookable AS ({SPANS}), mcs AS (
         SELECT coalesce(range_agg(busy.period), '{{}}') AS spans
-        FROM unnest(CAST(:mc_ids AS bigint[])) AS mc (id) CROSS JOIN LATERAL ({taken("mc.id")}) AS busy
+        FROM unnest(CAST(:mc_ids AS bigint[])) AS mc (id) CROSS JOIN LATERAL ({busy("mc.id")}) AS busy
     ), candidate AS (
         SELECT id, uid, name, make_interval(mins => turnaround_before) AS before,
                make_interval(mins => turnaround_after) AS after
@@ -51,7 +63,7 @@ FREE = text(
     FROM candidate AS room CROSS JOIN bookable CROSS JOIN mcs
     CROSS JOIN LATERAL (
         SELECT coalesce(range_agg(tstzrange(lower(period) - room.after, upper(period) + room.before)), '{{}}') AS spans
-        FROM ({taken("room.id", f"{START} - room.after", f"{UNTIL} + room.before")}) AS busy
+        FROM ({busy("room.id", f"{START} - room.after", f"{UNTIL} + room.before")}) AS busy
     ) AS rooms
     CROSS JOIN LATERAL unnest(bookable.spans - mcs.spans - rooms.spans) AS free
     WHERE upper(free) - lower(free) >= :duration

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Sequence,
     Table,
     Text,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint
@@ -40,6 +41,7 @@ room = entity_table(
     Column("turnaround_before", Integer, nullable=False),
     Column("turnaround_after", Integer, nullable=False),
     Column("active", Boolean, nullable=False),
+    Column("equipment", ARRAY(Text, as_tuple=True), nullable=False, server_default=text("'{}'")),
     key=Column("id", BigInteger, resource_key, server_default=resource_key.next_value(), primary_key=True),
 )
 mc = entity_table(
@@ -49,6 +51,9 @@ mc = entity_table(
     Column("name", Text, nullable=False),
     Column("alias", Text, nullable=False),
     Column("user_uid", Text, nullable=False),
+    Column("profile", Text, nullable=False, server_default=""),
+    Column("banned_at", Time),
+    Column("ban_reason", Text, nullable=False, server_default=""),
     key=Column("id", BigInteger, resource_key, server_default=resource_key.next_value(), primary_key=True),
 )
 unique_while_living("room_name_key", room.c.studio_uid, room.c.name)
@@ -163,6 +168,27 @@ Index("booking_show_idx", booking.c.show_uid)
 for name, owner in (("studio", "studio_uid"), ("client", "client_uid"), ("resource", "resource_uid")):
     of_time = (text("lower(period)"), booking.c.id, text("upper(period)"), booking.c.released_at)
     Index(f"booking_{name}_idx", booking.c[owner], *of_time)
+
+blackout = entity_table(
+    "blackout",
+    METADATA,
+    Column("studio_uid", Text, nullable=False),
+    Column("kind", Word(ResourceKind), nullable=False),
+    Column("resource_id", BigInteger, nullable=False),
+    Column("resource_uid", Text, nullable=False),
+    Column("starts_at", Time, nullable=False),
+    Column("ends_at", Time, nullable=False),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("isfinite(starts_at) AND isfinite(ends_at) AND starts_at < ends_at", name="period"),
+)
+Index(
+    "blackout_period_idx",
+    text("int8range(resource_id, resource_id, '[]')"),
+    func.tstzrange(blackout.c.starts_at, blackout.c.ends_at),
+    postgresql_using="gist",
+    postgresql_where=blackout.c.deleted_at.is_(None),
+)
+Index("blackout_studio_idx", blackout.c.studio_uid, blackout.c.starts_at, blackout.c.uid)
 
 REFUSALS: Refusals = {
     "room_name_key": lambda: AlreadyExists("ROOM_NAME_TAKEN", "the studio has a room with this name already"),

@@ -105,7 +105,7 @@ class ShowServiceServicer:
 
     def ConfirmShow(self, request, context):
         """Confirms an ad-hoc DRAFT: books its room and MCs. FAILED_PRECONDITION (SHOW_MOVE_REFUSED) from another status, (PLANNED_IN_SCHEDULE with the schedule) for a show that a schedule plans,
-        (SLOT_TAKEN with the other show, ROOM_UNAVAILABLE, MC_UNAVAILABLE); ABORTED (STALE); UNAVAILABLE when scheduling does not answer: repeat it.
+        (SLOT_TAKEN with the other show, BLACKOUT, ROOM_UNAVAILABLE, MC_UNAVAILABLE); ABORTED (STALE); UNAVAILABLE when scheduling does not answer: repeat it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,7 +42,7 @@ class ShowServiceStub:
     """Lists shows of a studio, a client or a schedule by start. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     ConfirmShow: _grpc.UnaryUnaryMultiCallable[_show_service_pb2.ConfirmShowRequest, _show_pb2.Show]
     """Confirms an ad-hoc DRAFT: books its room and MCs. FAILED_PRECONDITION (SHOW_MOVE_REFUSED) from another status, (PLANNED_IN_SCHEDULE with the schedule) for a show that a schedule plans,
-    (SLOT_TAKEN with the other show, ROOM_UNAVAILABLE, MC_UNAVAILABLE); ABORTED (STALE); UNAVAILABLE when scheduling does not answer: repeat it.
+    (SLOT_TAKEN with the other show, BLACKOUT, ROOM_UNAVAILABLE, MC_UNAVAILABLE); ABORTED (STALE); UNAVAILABLE when scheduling does not answer: repeat it.
     """
     StartShow: _grpc.UnaryUnaryMultiCallable[_show_service_pb2.StartShowRequest, _show_pb2.Show]
     """Goes live: CONFIRMED to LIVE. FAILED_PRECONDITION (SHOW_MOVE_REFUSED) from another status, (TASKS_OPEN, TASKS_NOT_GENERATED) when the studio's gate blocks and nobody waives;
@@ -72,7 +72,7 @@ class ShowServiceAsyncStub(ShowServiceStub):
     """Lists shows of a studio, a client or a schedule by start. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     ConfirmShow: _aio.UnaryUnaryMultiCallable[_show_service_pb2.ConfirmShowRequest, _show_pb2.Show]  # type: ignore[assignment]
     """Confirms an ad-hoc DRAFT: books its room and MCs. FAILED_PRECONDITION (SHOW_MOVE_REFUSED) from another status, (PLANNED_IN_SCHEDULE with the schedule) for a show that a schedule plans,
-    (SLOT_TAKEN with the other show, ROOM_UNAVAILABLE, MC_UNAVAILABLE); ABORTED (STALE); UNAVAILABLE when scheduling does not answer: repeat it.
+    (SLOT_TAKEN with the other show, BLACKOUT, ROOM_UNAVAILABLE, MC_UNAVAILABLE); ABORTED (STALE); UNAVAILABLE when scheduling does not answer: repeat it.
     """
     StartShow: _aio.UnaryUnaryMultiCallable[_show_service_pb2.StartShowRequest, _show_pb2.Show]  # type: ignore[assignment]
     """Goes live: CONFIRMED to LIVE. FAILED_PRECONDITION (SHOW_MOVE_REFUSED) from another status, (TASKS_OPEN, TASKS_NOT_GENERATED) when the studio's gate blocks and nobody waives;
@@ -123,7 +123,7 @@ class ShowServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_show_pb2.Show, _abc.Awaitable[_show_pb2.Show]]:
         """Confirms an ad-hoc DRAFT: books its room and MCs. FAILED_PRECONDITION (SHOW_MOVE_REFUSED) from another status, (PLANNED_IN_SCHEDULE with the schedule) for a show that a schedule plans,
-        (SLOT_TAKEN with the other show, ROOM_UNAVAILABLE, MC_UNAVAILABLE); ABORTED (STALE); UNAVAILABLE when scheduling does not answer: repeat it.
+        (SLOT_TAKEN with the other show, BLACKOUT, ROOM_UNAVAILABLE, MC_UNAVAILABLE); ABORTED (STALE); UNAVAILABLE when scheduling does not answer: repeat it.
         """
 
     @_abc_1.abstractmethod

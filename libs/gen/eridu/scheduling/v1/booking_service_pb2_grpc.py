@@ -88,7 +88,7 @@ class BookingServiceServicer:
 
     def BookShow(self, request, context):
         """Books a show that has no schedule: room, MCs and time, all or nothing. An upsert by (show_uid, confirmation): repeated with the same values it
-        answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
+        answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, BLACKOUT with its reason, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
         CONFIRMATION_RELEASED when that number was released before, CONFIRMATION_OLD when a later one exists); NOT_FOUND (ROOM_NOT_FOUND, MC_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

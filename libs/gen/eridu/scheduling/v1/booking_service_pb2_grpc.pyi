@@ -40,7 +40,7 @@ class BookingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> BookingServiceAsyncStub: ...
     BookShow: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.BookShowRequest, _booking_pb2.ShowBooking]
     """Books a show that has no schedule: room, MCs and time, all or nothing. An upsert by (show_uid, confirmation): repeated with the same values it
-    answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
+    answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, BLACKOUT with its reason, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
     CONFIRMATION_RELEASED when that number was released before, CONFIRMATION_OLD when a later one exists); NOT_FOUND (ROOM_NOT_FOUND, MC_NOT_FOUND).
     """
     ReleaseShow: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ReleaseShowRequest, _booking_pb2.ShowBooking]
@@ -85,7 +85,7 @@ class BookingServiceAsyncStub(BookingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     BookShow: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.BookShowRequest, _booking_pb2.ShowBooking]  # type: ignore[assignment]
     """Books a show that has no schedule: room, MCs and time, all or nothing. An upsert by (show_uid, confirmation): repeated with the same values it
-    answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
+    answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, BLACKOUT with its reason, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
     CONFIRMATION_RELEASED when that number was released before, CONFIRMATION_OLD when a later one exists); NOT_FOUND (ROOM_NOT_FOUND, MC_NOT_FOUND).
     """
     ReleaseShow: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ReleaseShowRequest, _booking_pb2.ShowBooking]  # type: ignore[assignment]
@@ -133,7 +133,7 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_pb2.ShowBooking, _abc.Awaitable[_booking_pb2.ShowBooking]]:
         """Books a show that has no schedule: room, MCs and time, all or nothing. An upsert by (show_uid, confirmation): repeated with the same values it
-        answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
+        answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, BLACKOUT with its reason, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
         CONFIRMATION_RELEASED when that number was released before, CONFIRMATION_OLD when a later one exists); NOT_FOUND (ROOM_NOT_FOUND, MC_NOT_FOUND).
         """
 

@@ -23,43 +23,64 @@ _sym_db = _symbol_database.Default()
 
 
 from eridu.common.v1 import change_pb2 as eridu_dot_common_dot_v1_dot_change__pb2
+from eridu.scheduling.v1 import blackout_pb2 as eridu_dot_scheduling_dot_v1_dot_blackout__pb2
 from eridu.scheduling.v1 import booking_pb2 as eridu_dot_scheduling_dot_v1_dot_booking__pb2
 from eridu.scheduling.v1 import mc_pb2 as eridu_dot_scheduling_dot_v1_dot_mc__pb2
 from eridu.scheduling.v1 import room_pb2 as eridu_dot_scheduling_dot_v1_dot_room__pb2
 from eridu.scheduling.v1 import schedule_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n eridu/scheduling/v1/events.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1c\x65ridu/common/v1/change.proto\x1a!eridu/scheduling/v1/booking.proto\x1a\x1c\x65ridu/scheduling/v1/mc.proto\x1a\x1e\x65ridu/scheduling/v1/room.proto\x1a\"eridu/scheduling/v1/schedule.proto\"_\n\x0bRoomCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"Y\n\tMcCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"k\n\x0fScheduleCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleProposed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleWithdrawn\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"k\n\x0fScheduleRevised\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleArchived\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleCancelled\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"\xa0\x01\n\x0bPlanChanged\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\x37\n\rplanned_shows\x18\x03 \x03(\x0b\x32 .eridu.scheduling.v1.PlannedShow\"n\n\x10\x42ookingConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"j\n\x0c\x42ookingMoved\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"m\n\x0f\x42ookingReleased\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBookingb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n eridu/scheduling/v1/events.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1c\x65ridu/common/v1/change.proto\x1a\"eridu/scheduling/v1/blackout.proto\x1a!eridu/scheduling/v1/booking.proto\x1a\x1c\x65ridu/scheduling/v1/mc.proto\x1a\x1e\x65ridu/scheduling/v1/room.proto\x1a\"eridu/scheduling/v1/schedule.proto\"_\n\x0bRoomCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"Y\n\tMcCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"k\n\x0fScheduleCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleProposed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleWithdrawn\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"k\n\x0fScheduleRevised\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleArchived\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleCancelled\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"\xa0\x01\n\x0bPlanChanged\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\x37\n\rplanned_shows\x18\x03 \x03(\x0b\x32 .eridu.scheduling.v1.PlannedShow\"n\n\x10\x42ookingConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"j\n\x0c\x42ookingMoved\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"m\n\x0f\x42ookingReleased\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"_\n\x0bRoomUpdated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"_\n\x0bRoomDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"a\n\rRoomUndeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"Y\n\tMcUpdated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"Y\n\tMcDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"[\n\x0bMcUndeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"X\n\x08McBanned\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"Z\n\nMcUnbanned\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"k\n\x0f\x42lackoutCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08\x62lackout\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Blackout\"k\n\x0f\x42lackoutDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08\x62lackout\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Blackoutb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'eridu.scheduling.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROOMCREATED']._serialized_start=220
-  _globals['_ROOMCREATED']._serialized_end=315
-  _globals['_MCCREATED']._serialized_start=317
-  _globals['_MCCREATED']._serialized_end=406
-  _globals['_SCHEDULECREATED']._serialized_start=408
-  _globals['_SCHEDULECREATED']._serialized_end=515
-  _globals['_SCHEDULEPROPOSED']._serialized_start=517
-  _globals['_SCHEDULEPROPOSED']._serialized_end=625
-  _globals['_SCHEDULEWITHDRAWN']._serialized_start=627
-  _globals['_SCHEDULEWITHDRAWN']._serialized_end=736
-  _globals['_SCHEDULECONFIRMED']._serialized_start=738
-  _globals['_SCHEDULECONFIRMED']._serialized_end=847
-  _globals['_SCHEDULEREVISED']._serialized_start=849
-  _globals['_SCHEDULEREVISED']._serialized_end=956
-  _globals['_SCHEDULEARCHIVED']._serialized_start=958
-  _globals['_SCHEDULEARCHIVED']._serialized_end=1066
-  _globals['_SCHEDULECANCELLED']._serialized_start=1068
-  _globals['_SCHEDULECANCELLED']._serialized_end=1177
-  _globals['_PLANCHANGED']._serialized_start=1180
-  _globals['_PLANCHANGED']._serialized_end=1340
-  _globals['_BOOKINGCONFIRMED']._serialized_start=1342
-  _globals['_BOOKINGCONFIRMED']._serialized_end=1452
-  _globals['_BOOKINGMOVED']._serialized_start=1454
-  _globals['_BOOKINGMOVED']._serialized_end=1560
-  _globals['_BOOKINGRELEASED']._serialized_start=1562
-  _globals['_BOOKINGRELEASED']._serialized_end=1671
+  _globals['_ROOMCREATED']._serialized_start=256
+  _globals['_ROOMCREATED']._serialized_end=351
+  _globals['_MCCREATED']._serialized_start=353
+  _globals['_MCCREATED']._serialized_end=442
+  _globals['_SCHEDULECREATED']._serialized_start=444
+  _globals['_SCHEDULECREATED']._serialized_end=551
+  _globals['_SCHEDULEPROPOSED']._serialized_start=553
+  _globals['_SCHEDULEPROPOSED']._serialized_end=661
+  _globals['_SCHEDULEWITHDRAWN']._serialized_start=663
+  _globals['_SCHEDULEWITHDRAWN']._serialized_end=772
+  _globals['_SCHEDULECONFIRMED']._serialized_start=774
+  _globals['_SCHEDULECONFIRMED']._serialized_end=883
+  _globals['_SCHEDULEREVISED']._serialized_start=885
+  _globals['_SCHEDULEREVISED']._serialized_end=992
+  _globals['_SCHEDULEARCHIVED']._serialized_start=994
+  _globals['_SCHEDULEARCHIVED']._serialized_end=1102
+  _globals['_SCHEDULECANCELLED']._serialized_start=1104
+  _globals['_SCHEDULECANCELLED']._serialized_end=1213
+  _globals['_PLANCHANGED']._serialized_start=1216
+  _globals['_PLANCHANGED']._serialized_end=1376
+  _globals['_BOOKINGCONFIRMED']._serialized_start=1378
+  _globals['_BOOKINGCONFIRMED']._serialized_end=1488
+  _globals['_BOOKINGMOVED']._serialized_start=1490
+  _globals['_BOOKINGMOVED']._serialized_end=1596
+  _globals['_BOOKINGRELEASED']._serialized_start=1598
+  _globals['_BOOKINGRELEASED']._serialized_end=1707
+  _globals['_ROOMUPDATED']._serialized_start=1709
+  _globals['_ROOMUPDATED']._serialized_end=1804
+  _globals['_ROOMDELETED']._serialized_start=1806
+  _globals['_ROOMDELETED']._serialized_end=1901
+  _globals['_ROOMUNDELETED']._serialized_start=1903
+  _globals['_ROOMUNDELETED']._serialized_end=2000
+  _globals['_MCUPDATED']._serialized_start=2002
+  _globals['_MCUPDATED']._serialized_end=2091
+  _globals['_MCDELETED']._serialized_start=2093
+  _globals['_MCDELETED']._serialized_end=2182
+  _globals['_MCUNDELETED']._serialized_start=2184
+  _globals['_MCUNDELETED']._serialized_end=2275
+  _globals['_MCBANNED']._serialized_start=2277
+  _globals['_MCBANNED']._serialized_end=2365
+  _globals['_MCUNBANNED']._serialized_start=2367
+  _globals['_MCUNBANNED']._serialized_end=2457
+  _globals['_BLACKOUTCREATED']._serialized_start=2459
+  _globals['_BLACKOUTCREATED']._serialized_end=2566
+  _globals['_BLACKOUTDELETED']._serialized_start=2568
+  _globals['_BLACKOUTDELETED']._serialized_end=2675
 # @@protoc_insertion_point(module_scope)

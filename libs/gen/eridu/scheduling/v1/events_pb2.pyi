@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from eridu.common.v1 import change_pb2 as _change_pb2
+from eridu.scheduling.v1 import blackout_pb2 as _blackout_pb2
 from eridu.scheduling.v1 import booking_pb2 as _booking_pb2
 from eridu.scheduling.v1 import mc_pb2 as _mc_pb2
 from eridu.scheduling.v1 import room_pb2 as _room_pb2
@@ -418,3 +419,303 @@ class BookingReleased(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BookingReleased: _TypeAlias = BookingReleased  # noqa: Y015
+
+@_typing.final
+class RoomUpdated(_message.Message):
+    """Subject `eridu.scheduling.room.updated`: a room is otherwise, or (in)active."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def room(self) -> _room_pb2.Room:
+        """The room after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        room: _room_pb2.Room | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomUpdated: _TypeAlias = RoomUpdated  # noqa: Y015
+
+@_typing.final
+class RoomDeleted(_message.Message):
+    """Subject `eridu.scheduling.room.deleted`: a room is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def room(self) -> _room_pb2.Room:
+        """The room after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        room: _room_pb2.Room | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomDeleted: _TypeAlias = RoomDeleted  # noqa: Y015
+
+@_typing.final
+class RoomUndeleted(_message.Message):
+    """Subject `eridu.scheduling.room.undeleted`: a deleted room is back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def room(self) -> _room_pb2.Room:
+        """The room after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        room: _room_pb2.Room | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomUndeleted: _TypeAlias = RoomUndeleted  # noqa: Y015
+
+@_typing.final
+class McUpdated(_message.Message):
+    """Subject `eridu.scheduling.mc.updated`: something else is said about an MC."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    MC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def mc(self) -> _mc_pb2.Mc:
+        """The MC after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        mc: _mc_pb2.Mc | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mc", b"mc"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mc", b"mc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___McUpdated: _TypeAlias = McUpdated  # noqa: Y015
+
+@_typing.final
+class McDeleted(_message.Message):
+    """Subject `eridu.scheduling.mc.deleted`: an MC is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    MC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def mc(self) -> _mc_pb2.Mc:
+        """The MC after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        mc: _mc_pb2.Mc | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mc", b"mc"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mc", b"mc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___McDeleted: _TypeAlias = McDeleted  # noqa: Y015
+
+@_typing.final
+class McUndeleted(_message.Message):
+    """Subject `eridu.scheduling.mc.undeleted`: a deleted MC is back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    MC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def mc(self) -> _mc_pb2.Mc:
+        """The MC after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        mc: _mc_pb2.Mc | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mc", b"mc"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mc", b"mc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___McUndeleted: _TypeAlias = McUndeleted  # noqa: Y015
+
+@_typing.final
+class McBanned(_message.Message):
+    """Subject `eridu.scheduling.mc.banned`: an MC cannot be booked any more; bookings stay in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    MC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def mc(self) -> _mc_pb2.Mc:
+        """The MC after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        mc: _mc_pb2.Mc | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mc", b"mc"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mc", b"mc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___McBanned: _TypeAlias = McBanned  # noqa: Y015
+
+@_typing.final
+class McUnbanned(_message.Message):
+    """Subject `eridu.scheduling.mc.unbanned`: an MC can be booked again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    MC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def mc(self) -> _mc_pb2.Mc:
+        """The MC after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        mc: _mc_pb2.Mc | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mc", b"mc"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "mc", b"mc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___McUnbanned: _TypeAlias = McUnbanned  # noqa: Y015
+
+@_typing.final
+class BlackoutCreated(_message.Message):
+    """Subject `eridu.scheduling.blackout.created`: a room or an MC cannot be used for a period; bookings stay in force."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    BLACKOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def blackout(self) -> _blackout_pb2.Blackout:
+        """The blackout after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        blackout: _blackout_pb2.Blackout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blackout", b"blackout", "change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blackout", b"blackout", "change", b"change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlackoutCreated: _TypeAlias = BlackoutCreated  # noqa: Y015
+
+@_typing.final
+class BlackoutDeleted(_message.Message):
+    """Subject `eridu.scheduling.blackout.deleted`: a room or an MC can be used again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    BLACKOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def blackout(self) -> _blackout_pb2.Blackout:
+        """The blackout after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        blackout: _blackout_pb2.Blackout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blackout", b"blackout", "change", b"change"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blackout", b"blackout", "change", b"change"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BlackoutDeleted: _TypeAlias = BlackoutDeleted  # noqa: Y015

@@ -29,6 +29,9 @@ class Mc(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ALIAS_FIELD_NUMBER: _builtins.int
     USER_UID_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    BANNED_AT_FIELD_NUMBER: _builtins.int
+    BAN_REASON_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
@@ -44,8 +47,16 @@ class Mc(_message.Message):
     """Stage name."""
     user_uid: _builtins.str
     """The user that the MC signs in as, `user_…`, if any."""
+    profile: _builtins.str
+    """What the studio says about the MC: languages, experience, what to call for."""
+    ban_reason: _builtins.str
+    """Why the MC is banned."""
     etag: _builtins.str
     """Changes with every change. Send it back with a change to be refused (STALE) when somebody was faster."""
+    @_builtins.property
+    def banned_at(self) -> _timestamp_pb2.Timestamp:
+        """When the MC was banned (UTC); absent while the MC may be booked."""
+
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Free JSON object, at most 16 KiB."""
@@ -70,15 +81,18 @@ class Mc(_message.Message):
         name: _builtins.str = ...,
         alias: _builtins.str = ...,
         user_uid: _builtins.str = ...,
+        profile: _builtins.str = ...,
+        banned_at: _timestamp_pb2.Timestamp | None = ...,
+        ban_reason: _builtins.str = ...,
         metadata: _struct_pb2.Struct | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         deleted_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "metadata", b"metadata", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["banned_at", b"banned_at", "created_at", b"created_at", "deleted_at", b"deleted_at", "metadata", b"metadata", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "created_at", b"created_at", "deleted_at", b"deleted_at", "etag", b"etag", "metadata", b"metadata", "name", b"name", "studio_uid", b"studio_uid", "uid", b"uid", "updated_at", b"updated_at", "user_uid", b"user_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "ban_reason", b"ban_reason", "banned_at", b"banned_at", "created_at", b"created_at", "deleted_at", b"deleted_at", "etag", b"etag", "metadata", b"metadata", "name", b"name", "profile", b"profile", "studio_uid", b"studio_uid", "uid", b"uid", "updated_at", b"updated_at", "user_uid", b"user_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

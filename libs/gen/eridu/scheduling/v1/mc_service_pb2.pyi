@@ -4,8 +4,10 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from eridu.scheduling.v1 import at_risk_pb2 as _at_risk_pb2
 from eridu.scheduling.v1 import mc_pb2 as _mc_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
@@ -30,6 +32,7 @@ class CreateMcRequest(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     ALIAS_FIELD_NUMBER: _builtins.int
     USER_UID_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     studio_uid: _builtins.str
@@ -40,6 +43,8 @@ class CreateMcRequest(_message.Message):
     """Stage name."""
     user_uid: _builtins.str
     """The user that the MC signs in as, `user_…`, if any."""
+    profile: _builtins.str
+    """What the studio says about the MC: languages, experience, what to call for."""
     request_id: _builtins.str
     """A UUID of the caller's: the same id again replays the first answer."""
     @_builtins.property
@@ -53,12 +58,13 @@ class CreateMcRequest(_message.Message):
         name: _builtins.str = ...,
         alias: _builtins.str = ...,
         user_uid: _builtins.str = ...,
+        profile: _builtins.str = ...,
         metadata: _struct_pb2.Struct | None = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "metadata", b"metadata", "name", b"name", "request_id", b"request_id", "studio_uid", b"studio_uid", "user_uid", b"user_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "metadata", b"metadata", "name", b"name", "profile", b"profile", "request_id", b"request_id", "studio_uid", b"studio_uid", "user_uid", b"user_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -87,16 +93,82 @@ class GetMcRequest(_message.Message):
 Global___GetMcRequest: _TypeAlias = GetMcRequest  # noqa: Y015
 
 @_typing.final
+class BatchGetMcsRequest(_message.Message):
+    """What BatchGetMcs needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The MCs, `mc_…`, at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["uids", b"uids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetMcsRequest: _TypeAlias = BatchGetMcsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetMcsResponse(_message.Message):
+    """The MCs that were asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MCS_FIELD_NUMBER: _builtins.int
+    MISSING_UIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def mcs(self) -> _containers.RepeatedCompositeFieldContainer[_mc_pb2.Mc]:
+        """Those that are there, in the order of the request."""
+
+    @_builtins.property
+    def missing_uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The uids of those that are not there, or not for the caller to see."""
+
+    def __init__(
+        self,
+        *,
+        mcs: _abc.Iterable[_mc_pb2.Mc] | None = ...,
+        missing_uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mcs", b"mcs", "missing_uids", b"missing_uids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetMcsResponse: _TypeAlias = BatchGetMcsResponse  # noqa: Y015
+
+@_typing.final
 class ListMcsRequest(_message.Message):
     """What ListMcs needs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STUDIO_UID_FIELD_NUMBER: _builtins.int
+    NAME_PART_FIELD_NUMBER: _builtins.int
+    BANNED_FIELD_NUMBER: _builtins.int
+    USER_UID_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     studio_uid: _builtins.str
     """The studio, `studio_…`."""
+    name_part: _builtins.str
+    """Only those whose name has this in it, in whatever case."""
+    banned: _builtins.bool
+    """Only those who are banned, or (false) only those who are not; absent for both."""
+    user_uid: _builtins.str
+    """Only the one who signs in as this user, `user_…`."""
+    show_deleted: _builtins.bool
+    """The deleted ones too."""
     page_size: _builtins.int
     """How many at most: default 50, at most 500 (larger is cut to it)."""
     page_token: _builtins.str
@@ -105,14 +177,20 @@ class ListMcsRequest(_message.Message):
         self,
         *,
         studio_uid: _builtins.str = ...,
+        name_part: _builtins.str = ...,
+        banned: _builtins.bool | None = ...,
+        user_uid: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_banned", b"_banned", "banned", b"banned"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "studio_uid", b"studio_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_banned", b"_banned", "banned", b"banned", "name_part", b"name_part", "page_size", b"page_size", "page_token", b"page_token", "show_deleted", b"show_deleted", "studio_uid", b"studio_uid", "user_uid", b"user_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__banned: _TypeAlias = _typing.Literal["banned"]  # noqa: Y015
+    _WhichOneofArgType__banned: _TypeAlias = _typing.Literal["_banned", b"_banned"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__banned) -> _WhichOneofReturnType__banned | None: ...
 
 Global___ListMcsRequest: _TypeAlias = ListMcsRequest  # noqa: Y015
 
@@ -143,3 +221,231 @@ class ListMcsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMcsResponse: _TypeAlias = ListMcsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateMcRequest(_message.Message):
+    """What UpdateMc needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ALIAS_FIELD_NUMBER: _builtins.int
+    USER_UID_FIELD_NUMBER: _builtins.int
+    PROFILE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The MC, `mc_…`."""
+    name: _builtins.str
+    """Name, unique among the studio's living MCs; no semicolon."""
+    alias: _builtins.str
+    """Stage name."""
+    user_uid: _builtins.str
+    """The user that the MC signs in as, `user_…`, if any."""
+    profile: _builtins.str
+    """What the studio says about the MC: languages, experience, what to call for."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    @_builtins.property
+    def metadata(self) -> _struct_pb2.Struct:
+        """Free JSON object, at most 16 KiB."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to write, by name; empty: every field that is set. INVALID_ARGUMENT (MASK_INVALID) for any other path."""
+
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        name: _builtins.str = ...,
+        alias: _builtins.str = ...,
+        user_uid: _builtins.str = ...,
+        profile: _builtins.str = ...,
+        metadata: _struct_pb2.Struct | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alias", b"alias", "etag", b"etag", "metadata", b"metadata", "name", b"name", "profile", b"profile", "reason", b"reason", "request_id", b"request_id", "uid", b"uid", "update_mask", b"update_mask", "user_uid", b"user_uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateMcRequest: _TypeAlias = UpdateMcRequest  # noqa: Y015
+
+@_typing.final
+class DeleteMcRequest(_message.Message):
+    """What DeleteMc needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The MC, `mc_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteMcRequest: _TypeAlias = DeleteMcRequest  # noqa: Y015
+
+@_typing.final
+class UndeleteMcRequest(_message.Message):
+    """What UndeleteMc needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The MC, `mc_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteMcRequest: _TypeAlias = UndeleteMcRequest  # noqa: Y015
+
+@_typing.final
+class BanMcRequest(_message.Message):
+    """What BanMc needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The MC, `mc_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why the MC is banned: kept with the MC and in the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BanMcRequest: _TypeAlias = BanMcRequest  # noqa: Y015
+
+@_typing.final
+class BanMcResponse(_message.Message):
+    """A banned MC, and what the ban found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MC_FIELD_NUMBER: _builtins.int
+    AT_RISK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def mc(self) -> _mc_pb2.Mc:
+        """The MC after the change."""
+
+    @_builtins.property
+    def at_risk(self) -> _at_risk_pb2.AtRisk:
+        """The MC's bookings in force that end in the future."""
+
+    def __init__(
+        self,
+        *,
+        mc: _mc_pb2.Mc | None = ...,
+        at_risk: _at_risk_pb2.AtRisk | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_risk", b"at_risk", "mc", b"mc"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_risk", b"at_risk", "mc", b"mc"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BanMcResponse: _TypeAlias = BanMcResponse  # noqa: Y015
+
+@_typing.final
+class UnbanMcRequest(_message.Message):
+    """What UnbanMc needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The MC, `mc_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnbanMcRequest: _TypeAlias = UnbanMcRequest  # noqa: Y015

@@ -46,10 +46,40 @@ class McServiceStub:
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.GetMcRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.FromString,
                 _registered_method=True)
+        self.BatchGetMcs = channel.unary_unary(
+                '/eridu.scheduling.v1.McService/BatchGetMcs',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BatchGetMcsRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BatchGetMcsResponse.FromString,
+                _registered_method=True)
         self.ListMcs = channel.unary_unary(
                 '/eridu.scheduling.v1.McService/ListMcs',
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.ListMcsRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.ListMcsResponse.FromString,
+                _registered_method=True)
+        self.UpdateMc = channel.unary_unary(
+                '/eridu.scheduling.v1.McService/UpdateMc',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.UpdateMcRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.FromString,
+                _registered_method=True)
+        self.DeleteMc = channel.unary_unary(
+                '/eridu.scheduling.v1.McService/DeleteMc',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.DeleteMcRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.FromString,
+                _registered_method=True)
+        self.UndeleteMc = channel.unary_unary(
+                '/eridu.scheduling.v1.McService/UndeleteMc',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.UndeleteMcRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.FromString,
+                _registered_method=True)
+        self.BanMc = channel.unary_unary(
+                '/eridu.scheduling.v1.McService/BanMc',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BanMcRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BanMcResponse.FromString,
+                _registered_method=True)
+        self.UnbanMc = channel.unary_unary(
+                '/eridu.scheduling.v1.McService/UnbanMc',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.UnbanMcRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.FromString,
                 _registered_method=True)
 
 
@@ -71,8 +101,53 @@ class McServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetMcs(self, request, context):
+        """Reads up to 1,000 MCs at once, in the order of the request; who is not there, or not for the caller to see, is named as missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListMcs(self, request, context):
         """Lists a studio's MCs by name. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateMc(self, request, context):
+        """Changes an MC. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (MC_NAME_TAKEN), NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteMc(self, request, context):
+        """Deletes an MC; `UndeleteMc` brings the MC back. FAILED_PRECONDITION (MC_IN_USE, with the number of bookings) while bookings are in force that
+        end in the future; NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteMc(self, request, context):
+        """Brings a deleted MC back, banned if the MC was. ALREADY_EXISTS (MC_NAME_TAKEN) when another one has the name, FAILED_PRECONDITION (NOT_DELETED),
+        NOT_FOUND (MC_NOT_FOUND; STUDIO_NOT_FOUND when the studio is deleted), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BanMc(self, request, context):
+        """Bans an MC: cannot be booked from now on (MC_UNAVAILABLE). What was booked before stays booked and is named in the answer.
+        FAILED_PRECONDITION (MC_BANNED) for one who is banned; NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnbanMc(self, request, context):
+        """Ends a ban. FAILED_PRECONDITION (MC_NOT_BANNED), NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,10 +166,40 @@ def add_McServiceServicer_to_server(servicer, server):
                     request_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.GetMcRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.SerializeToString,
             ),
+            'BatchGetMcs': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetMcs,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BatchGetMcsRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BatchGetMcsResponse.SerializeToString,
+            ),
             'ListMcs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMcs,
                     request_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.ListMcsRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.ListMcsResponse.SerializeToString,
+            ),
+            'UpdateMc': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateMc,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.UpdateMcRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.SerializeToString,
+            ),
+            'DeleteMc': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteMc,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.DeleteMcRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.SerializeToString,
+            ),
+            'UndeleteMc': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteMc,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.UndeleteMcRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.SerializeToString,
+            ),
+            'BanMc': grpc.unary_unary_rpc_method_handler(
+                    servicer.BanMc,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BanMcRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BanMcResponse.SerializeToString,
+            ),
+            'UnbanMc': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnbanMc,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.UnbanMcRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -163,6 +268,33 @@ class McService:
             _registered_method=True)
 
     @staticmethod
+    def BatchGetMcs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.McService/BatchGetMcs',
+            eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BatchGetMcsRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BatchGetMcsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListMcs(request,
             target,
             options=(),
@@ -179,6 +311,141 @@ class McService:
             '/eridu.scheduling.v1.McService/ListMcs',
             eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.ListMcsRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.ListMcsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateMc(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.McService/UpdateMc',
+            eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.UpdateMcRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteMc(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.McService/DeleteMc',
+            eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.DeleteMcRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteMc(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.McService/UndeleteMc',
+            eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.UndeleteMcRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BanMc(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.McService/BanMc',
+            eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BanMcRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.BanMcResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnbanMc(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.McService/UnbanMc',
+            eridu_dot_scheduling_dot_v1_dot_mc__service__pb2.UnbanMcRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_mc__pb2.Mc.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,8 +38,26 @@ class McServiceStub:
     """Makes an MC. ALREADY_EXISTS (MC_NAME_TAKEN); NOT_FOUND (STUDIO_NOT_FOUND)."""
     GetMc: _grpc.UnaryUnaryMultiCallable[_mc_service_pb2.GetMcRequest, _mc_pb2.Mc]
     """Reads one MC. NOT_FOUND (MC_NOT_FOUND)."""
+    BatchGetMcs: _grpc.UnaryUnaryMultiCallable[_mc_service_pb2.BatchGetMcsRequest, _mc_service_pb2.BatchGetMcsResponse]
+    """Reads up to 1,000 MCs at once, in the order of the request; who is not there, or not for the caller to see, is named as missing."""
     ListMcs: _grpc.UnaryUnaryMultiCallable[_mc_service_pb2.ListMcsRequest, _mc_service_pb2.ListMcsResponse]
     """Lists a studio's MCs by name. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    UpdateMc: _grpc.UnaryUnaryMultiCallable[_mc_service_pb2.UpdateMcRequest, _mc_pb2.Mc]
+    """Changes an MC. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (MC_NAME_TAKEN), NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE)."""
+    DeleteMc: _grpc.UnaryUnaryMultiCallable[_mc_service_pb2.DeleteMcRequest, _mc_pb2.Mc]
+    """Deletes an MC; `UndeleteMc` brings the MC back. FAILED_PRECONDITION (MC_IN_USE, with the number of bookings) while bookings are in force that
+    end in the future; NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeleteMc: _grpc.UnaryUnaryMultiCallable[_mc_service_pb2.UndeleteMcRequest, _mc_pb2.Mc]
+    """Brings a deleted MC back, banned if the MC was. ALREADY_EXISTS (MC_NAME_TAKEN) when another one has the name, FAILED_PRECONDITION (NOT_DELETED),
+    NOT_FOUND (MC_NOT_FOUND; STUDIO_NOT_FOUND when the studio is deleted), ABORTED (STALE).
+    """
+    BanMc: _grpc.UnaryUnaryMultiCallable[_mc_service_pb2.BanMcRequest, _mc_service_pb2.BanMcResponse]
+    """Bans an MC: cannot be booked from now on (MC_UNAVAILABLE). What was booked before stays booked and is named in the answer.
+    FAILED_PRECONDITION (MC_BANNED) for one who is banned; NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE).
+    """
+    UnbanMc: _grpc.UnaryUnaryMultiCallable[_mc_service_pb2.UnbanMcRequest, _mc_pb2.Mc]
+    """Ends a ban. FAILED_PRECONDITION (MC_NOT_BANNED), NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE)."""
 
 @_typing.type_check_only
 class McServiceAsyncStub(McServiceStub):
@@ -50,8 +68,26 @@ class McServiceAsyncStub(McServiceStub):
     """Makes an MC. ALREADY_EXISTS (MC_NAME_TAKEN); NOT_FOUND (STUDIO_NOT_FOUND)."""
     GetMc: _aio.UnaryUnaryMultiCallable[_mc_service_pb2.GetMcRequest, _mc_pb2.Mc]  # type: ignore[assignment]
     """Reads one MC. NOT_FOUND (MC_NOT_FOUND)."""
+    BatchGetMcs: _aio.UnaryUnaryMultiCallable[_mc_service_pb2.BatchGetMcsRequest, _mc_service_pb2.BatchGetMcsResponse]  # type: ignore[assignment]
+    """Reads up to 1,000 MCs at once, in the order of the request; who is not there, or not for the caller to see, is named as missing."""
     ListMcs: _aio.UnaryUnaryMultiCallable[_mc_service_pb2.ListMcsRequest, _mc_service_pb2.ListMcsResponse]  # type: ignore[assignment]
     """Lists a studio's MCs by name. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    UpdateMc: _aio.UnaryUnaryMultiCallable[_mc_service_pb2.UpdateMcRequest, _mc_pb2.Mc]  # type: ignore[assignment]
+    """Changes an MC. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (MC_NAME_TAKEN), NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE)."""
+    DeleteMc: _aio.UnaryUnaryMultiCallable[_mc_service_pb2.DeleteMcRequest, _mc_pb2.Mc]  # type: ignore[assignment]
+    """Deletes an MC; `UndeleteMc` brings the MC back. FAILED_PRECONDITION (MC_IN_USE, with the number of bookings) while bookings are in force that
+    end in the future; NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeleteMc: _aio.UnaryUnaryMultiCallable[_mc_service_pb2.UndeleteMcRequest, _mc_pb2.Mc]  # type: ignore[assignment]
+    """Brings a deleted MC back, banned if the MC was. ALREADY_EXISTS (MC_NAME_TAKEN) when another one has the name, FAILED_PRECONDITION (NOT_DELETED),
+    NOT_FOUND (MC_NOT_FOUND; STUDIO_NOT_FOUND when the studio is deleted), ABORTED (STALE).
+    """
+    BanMc: _aio.UnaryUnaryMultiCallable[_mc_service_pb2.BanMcRequest, _mc_service_pb2.BanMcResponse]  # type: ignore[assignment]
+    """Bans an MC: cannot be booked from now on (MC_UNAVAILABLE). What was booked before stays booked and is named in the answer.
+    FAILED_PRECONDITION (MC_BANNED) for one who is banned; NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE).
+    """
+    UnbanMc: _aio.UnaryUnaryMultiCallable[_mc_service_pb2.UnbanMcRequest, _mc_pb2.Mc]  # type: ignore[assignment]
+    """Ends a ban. FAILED_PRECONDITION (MC_NOT_BANNED), NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE)."""
 
 class McServiceServicer(metaclass=_abc_1.ABCMeta):
     """The MCs of the studios."""
@@ -73,11 +109,65 @@ class McServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads one MC. NOT_FOUND (MC_NOT_FOUND)."""
 
     @_abc_1.abstractmethod
+    def BatchGetMcs(
+        self,
+        request: _mc_service_pb2.BatchGetMcsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mc_service_pb2.BatchGetMcsResponse, _abc.Awaitable[_mc_service_pb2.BatchGetMcsResponse]]:
+        """Reads up to 1,000 MCs at once, in the order of the request; who is not there, or not for the caller to see, is named as missing."""
+
+    @_abc_1.abstractmethod
     def ListMcs(
         self,
         request: _mc_service_pb2.ListMcsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_mc_service_pb2.ListMcsResponse, _abc.Awaitable[_mc_service_pb2.ListMcsResponse]]:
         """Lists a studio's MCs by name. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+
+    @_abc_1.abstractmethod
+    def UpdateMc(
+        self,
+        request: _mc_service_pb2.UpdateMcRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mc_pb2.Mc, _abc.Awaitable[_mc_pb2.Mc]]:
+        """Changes an MC. INVALID_ARGUMENT (MASK_INVALID), ALREADY_EXISTS (MC_NAME_TAKEN), NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE)."""
+
+    @_abc_1.abstractmethod
+    def DeleteMc(
+        self,
+        request: _mc_service_pb2.DeleteMcRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mc_pb2.Mc, _abc.Awaitable[_mc_pb2.Mc]]:
+        """Deletes an MC; `UndeleteMc` brings the MC back. FAILED_PRECONDITION (MC_IN_USE, with the number of bookings) while bookings are in force that
+        end in the future; NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteMc(
+        self,
+        request: _mc_service_pb2.UndeleteMcRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mc_pb2.Mc, _abc.Awaitable[_mc_pb2.Mc]]:
+        """Brings a deleted MC back, banned if the MC was. ALREADY_EXISTS (MC_NAME_TAKEN) when another one has the name, FAILED_PRECONDITION (NOT_DELETED),
+        NOT_FOUND (MC_NOT_FOUND; STUDIO_NOT_FOUND when the studio is deleted), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def BanMc(
+        self,
+        request: _mc_service_pb2.BanMcRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mc_service_pb2.BanMcResponse, _abc.Awaitable[_mc_service_pb2.BanMcResponse]]:
+        """Bans an MC: cannot be booked from now on (MC_UNAVAILABLE). What was booked before stays booked and is named in the answer.
+        FAILED_PRECONDITION (MC_BANNED) for one who is banned; NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def UnbanMc(
+        self,
+        request: _mc_service_pb2.UnbanMcRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_mc_pb2.Mc, _abc.Awaitable[_mc_pb2.Mc]]:
+        """Ends a ban. FAILED_PRECONDITION (MC_NOT_BANNED), NOT_FOUND (MC_NOT_FOUND), ABORTED (STALE)."""
 
 def add_McServiceServicer_to_server(servicer: McServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

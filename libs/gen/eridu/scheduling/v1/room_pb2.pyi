@@ -34,6 +34,7 @@ class Room(_message.Message):
     TURNAROUND_BEFORE_MINUTES_FIELD_NUMBER: _builtins.int
     TURNAROUND_AFTER_MINUTES_FIELD_NUMBER: _builtins.int
     ACTIVE_FIELD_NUMBER: _builtins.int
+    EQUIPMENT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
@@ -48,7 +49,7 @@ class Room(_message.Message):
     capacity: _builtins.int
     """How many people fit in; 0 when nobody counted."""
     turnaround_before_minutes: _builtins.int
-    """Minutes that the room is taken before a show starts."""
+    """Minutes that the room is taken before a show starts. Bookings keep the turnaround of when they were made."""
     turnaround_after_minutes: _builtins.int
     """Minutes that the room is taken after a show ends."""
     active: _builtins.bool
@@ -58,6 +59,10 @@ class Room(_message.Message):
     @_builtins.property
     def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What it can do, `green_screen`, sorted."""
+
+    @_builtins.property
+    def equipment(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What stands in it, `Sony FX6`, sorted."""
 
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
@@ -86,6 +91,7 @@ class Room(_message.Message):
         turnaround_before_minutes: _builtins.int = ...,
         turnaround_after_minutes: _builtins.int = ...,
         active: _builtins.bool = ...,
+        equipment: _abc.Iterable[_builtins.str] | None = ...,
         metadata: _struct_pb2.Struct | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
@@ -94,7 +100,7 @@ class Room(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "metadata", b"metadata", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "capabilities", b"capabilities", "capacity", b"capacity", "created_at", b"created_at", "deleted_at", b"deleted_at", "etag", b"etag", "metadata", b"metadata", "name", b"name", "studio_uid", b"studio_uid", "turnaround_after_minutes", b"turnaround_after_minutes", "turnaround_before_minutes", b"turnaround_before_minutes", "uid", b"uid", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active", b"active", "capabilities", b"capabilities", "capacity", b"capacity", "created_at", b"created_at", "deleted_at", b"deleted_at", "equipment", b"equipment", "etag", b"etag", "metadata", b"metadata", "name", b"name", "studio_uid", b"studio_uid", "turnaround_after_minutes", b"turnaround_after_minutes", "turnaround_before_minutes", b"turnaround_before_minutes", "uid", b"uid", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,11 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from eridu.common.v1 import access_pb2 as eridu_dot_common_dot_v1_dot_access__pb2
+from eridu.scheduling.v1 import at_risk_pb2 as eridu_dot_scheduling_dot_v1_dot_at__risk__pb2
 from eridu.scheduling.v1 import room_pb2 as eridu_dot_scheduling_dot_v1_dot_room__pb2
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&eridu/scheduling/v1/room_service.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a\x1e\x65ridu/scheduling/v1/room.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xee\x02\n\x11\x43reateRoomRequest\x12:\n\nstudio_uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\x12\x1c\n\x04name\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\xba\x01\x01;\x12\x1d\n\x08\x63\x61pacity\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x37\n\x0c\x63\x61pabilities\x18\x04 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x64\x18\x01\"\x15r\x13\x32\x11^[a-z0-9_]{1,64}$\x12-\n\x19turnaround_before_minutes\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xa0\x0b(\x00\x12,\n\x18turnaround_after_minutes\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xa0\x0b(\x00\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"C\n\x0eGetRoomRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^room_[0-9a-hjkmnp-tv-z]{26}$\"\x88\x01\n\x10ListRoomsRequest\x12:\n\nstudio_uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\x12\x1a\n\tpage_size\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18) \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"V\n\x11ListRoomsResponse\x12(\n\x05rooms\x18\x01 \x03(\x0b\x32\x19.eridu.scheduling.v1.Room\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xcd\x02\n\x0bRoomService\x12]\n\nCreateRoom\x12&.eridu.scheduling.v1.CreateRoomRequest\x1a\x19.eridu.scheduling.v1.Room\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12\x66\n\x07GetRoom\x12#.eridu.scheduling.v1.GetRoomRequest\x1a\x19.eridu.scheduling.v1.Room\"\x1b\x90\x02\x01\x8a\xb5\x18\x14\x08\x02\x12\x04\x08\x02\x10\x01\x1a\nproduction\x12w\n\tListRooms\x12%.eridu.scheduling.v1.ListRoomsRequest\x1a&.eridu.scheduling.v1.ListRoomsResponse\"\x1b\x90\x02\x01\x8a\xb5\x18\x14\x08\x02\x12\x04\x08\x02\x10\x01\x1a\nproductionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&eridu/scheduling/v1/room_service.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1c\x65ridu/common/v1/access.proto\x1a!eridu/scheduling/v1/at_risk.proto\x1a\x1e\x65ridu/scheduling/v1/room.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x97\x03\n\x11\x43reateRoomRequest\x12:\n\nstudio_uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\x12\x1c\n\x04name\x18\x02 \x01(\tB\x0e\xbaH\x0br\t\x10\x01\x18\xc8\x01\xba\x01\x01;\x12\x1d\n\x08\x63\x61pacity\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x37\n\x0c\x63\x61pabilities\x18\x04 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x64\x18\x01\"\x15r\x13\x32\x11^[a-z0-9_]{1,64}$\x12-\n\x19turnaround_before_minutes\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xa0\x0b(\x00\x12,\n\x18turnaround_after_minutes\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xa0\x0b(\x00\x12\'\n\tequipment\x18\x07 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x10\x01\x18\xc8\x01\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"C\n\x0eGetRoomRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^room_[0-9a-hjkmnp-tv-z]{26}$\"T\n\x14\x42\x61tchGetRoomsRequest\x12<\n\x04uids\x18\x01 \x03(\tB.\xbaH+\x92\x01(\x08\x01\x10\xe8\x07\"!r\x1f\x32\x1d^room_[0-9a-hjkmnp-tv-z]{26}$\"W\n\x15\x42\x61tchGetRoomsResponse\x12(\n\x05rooms\x18\x01 \x03(\x0b\x32\x19.eridu.scheduling.v1.Room\x12\x14\n\x0cmissing_uids\x18\x02 \x03(\t\"\xb3\x02\n\x10ListRoomsRequest\x12:\n\nstudio_uid\x18\x01 \x01(\tB&\xbaH#r!2\x1f^studio_[0-9a-hjkmnp-tv-z]{26}$\x12\x35\n\x0c\x63\x61pabilities\x18\x02 \x03(\tB\x1f\xbaH\x1c\x92\x01\x19\x10\x64\"\x15r\x13\x32\x11^[a-z0-9_]{1,64}$\x12\x1f\n\x0eleast_capacity\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x13\n\x06\x61\x63tive\x18\x04 \x01(\x08H\x00\x88\x01\x01\x12\x1b\n\tname_part\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x14\n\x0cshow_deleted\x18\x06 \x01(\x08\x12\x1a\n\tpage_size\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18) \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x42\t\n\x07_active\"V\n\x11ListRoomsResponse\x12(\n\x05rooms\x18\x01 \x03(\x0b\x32\x19.eridu.scheduling.v1.Room\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x93\x04\n\x11UpdateRoomRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^room_[0-9a-hjkmnp-tv-z]{26}$\x12\x1f\n\x04name\x18\x02 \x01(\tB\x11\xbaH\x0er\t\x10\x01\x18\xc8\x01\xba\x01\x01;\xd8\x01\x01\x12\x1d\n\x08\x63\x61pacity\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x37\n\x0c\x63\x61pabilities\x18\x04 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10\x64\x18\x01\"\x15r\x13\x32\x11^[a-z0-9_]{1,64}$\x12-\n\x19turnaround_before_minutes\x18\x05 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xa0\x0b(\x00\x12,\n\x18turnaround_after_minutes\x18\x06 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xa0\x0b(\x00\x12\'\n\tequipment\x18\x07 \x03(\tB\x14\xbaH\x11\x92\x01\x0e\x10\xc8\x01\x18\x01\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x13\n\x06\x61\x63tive\x18\x08 \x01(\x08H\x00\x88\x01\x01\x12)\n\x08metadata\x18\x14 \x01(\x0b\x32\x17.google.protobuf.Struct\x12/\n\x0bupdate_mask\x18/ \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x42\t\n\x07_active\"k\n\x12UpdateRoomResponse\x12\'\n\x04room\x18\x01 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\x12,\n\x07\x61t_risk\x18\x02 \x01(\x0b\x32\x1b.eridu.scheduling.v1.AtRisk\"\x98\x01\n\x11\x44\x65leteRoomRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^room_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\x9a\x01\n\x13UndeleteRoomRequest\x12\x31\n\x03uid\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^room_[0-9a-hjkmnp-tv-z]{26}$\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x32\x82\x06\n\x0bRoomService\x12]\n\nCreateRoom\x12&.eridu.scheduling.v1.CreateRoomRequest\x1a\x19.eridu.scheduling.v1.Room\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12\x66\n\x07GetRoom\x12#.eridu.scheduling.v1.GetRoomRequest\x1a\x19.eridu.scheduling.v1.Room\"\x1b\x90\x02\x01\x8a\xb5\x18\x14\x08\x02\x12\x04\x08\x02\x10\x01\x1a\nproduction\x12\x83\x01\n\rBatchGetRooms\x12).eridu.scheduling.v1.BatchGetRoomsRequest\x1a*.eridu.scheduling.v1.BatchGetRoomsResponse\"\x1b\x90\x02\x01\x8a\xb5\x18\x14\x08\x02\x12\x04\x08\x02\x10\x01\x1a\nproduction\x12w\n\tListRooms\x12%.eridu.scheduling.v1.ListRoomsRequest\x1a&.eridu.scheduling.v1.ListRoomsResponse\"\x1b\x90\x02\x01\x8a\xb5\x18\x14\x08\x02\x12\x04\x08\x02\x10\x01\x1a\nproduction\x12k\n\nUpdateRoom\x12&.eridu.scheduling.v1.UpdateRoomRequest\x1a\'.eridu.scheduling.v1.UpdateRoomResponse\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12]\n\nDeleteRoom\x12&.eridu.scheduling.v1.DeleteRoomRequest\x1a\x19.eridu.scheduling.v1.Room\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x12\x61\n\x0cUndeleteRoom\x12(.eridu.scheduling.v1.UndeleteRoomRequest\x1a\x19.eridu.scheduling.v1.Room\"\x0c\x8a\xb5\x18\x08\x08\x02\x12\x04\x08\x02\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,30 +49,96 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATEROOMREQUEST'].fields_by_name['turnaround_before_minutes']._serialized_options = b'\272H\007\032\005\030\240\013(\000'
   _globals['_CREATEROOMREQUEST'].fields_by_name['turnaround_after_minutes']._loaded_options = None
   _globals['_CREATEROOMREQUEST'].fields_by_name['turnaround_after_minutes']._serialized_options = b'\272H\007\032\005\030\240\013(\000'
+  _globals['_CREATEROOMREQUEST'].fields_by_name['equipment']._loaded_options = None
+  _globals['_CREATEROOMREQUEST'].fields_by_name['equipment']._serialized_options = b'\272H\021\222\001\016\020\310\001\030\001\"\007r\005\020\001\030\310\001'
   _globals['_CREATEROOMREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_CREATEROOMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETROOMREQUEST'].fields_by_name['uid']._loaded_options = None
   _globals['_GETROOMREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^room_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_BATCHGETROOMSREQUEST'].fields_by_name['uids']._loaded_options = None
+  _globals['_BATCHGETROOMSREQUEST'].fields_by_name['uids']._serialized_options = b'\272H+\222\001(\010\001\020\350\007\"!r\0372\035^room_[0-9a-hjkmnp-tv-z]{26}$'
   _globals['_LISTROOMSREQUEST'].fields_by_name['studio_uid']._loaded_options = None
   _globals['_LISTROOMSREQUEST'].fields_by_name['studio_uid']._serialized_options = b'\272H#r!2\037^studio_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_LISTROOMSREQUEST'].fields_by_name['capabilities']._loaded_options = None
+  _globals['_LISTROOMSREQUEST'].fields_by_name['capabilities']._serialized_options = b'\272H\034\222\001\031\020d\"\025r\0232\021^[a-z0-9_]{1,64}$'
+  _globals['_LISTROOMSREQUEST'].fields_by_name['least_capacity']._loaded_options = None
+  _globals['_LISTROOMSREQUEST'].fields_by_name['least_capacity']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTROOMSREQUEST'].fields_by_name['name_part']._loaded_options = None
+  _globals['_LISTROOMSREQUEST'].fields_by_name['name_part']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_LISTROOMSREQUEST'].fields_by_name['page_size']._loaded_options = None
   _globals['_LISTROOMSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTROOMSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTROOMSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^room_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['name']._serialized_options = b'\272H\016r\t\020\001\030\310\001\272\001\001;\330\001\001'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['capacity']._loaded_options = None
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['capacity']._serialized_options = b'\272H\010\032\006\030\240\215\006(\000'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['capabilities']._loaded_options = None
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['capabilities']._serialized_options = b'\272H\036\222\001\033\020d\030\001\"\025r\0232\021^[a-z0-9_]{1,64}$'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['turnaround_before_minutes']._loaded_options = None
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['turnaround_before_minutes']._serialized_options = b'\272H\007\032\005\030\240\013(\000'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['turnaround_after_minutes']._loaded_options = None
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['turnaround_after_minutes']._serialized_options = b'\272H\007\032\005\030\240\013(\000'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['equipment']._loaded_options = None
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['equipment']._serialized_options = b'\272H\021\222\001\016\020\310\001\030\001\"\007r\005\020\001\030\310\001'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UPDATEROOMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_DELETEROOMREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_DELETEROOMREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^room_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_DELETEROOMREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_DELETEROOMREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_DELETEROOMREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_DELETEROOMREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_DELETEROOMREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_DELETEROOMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_UNDELETEROOMREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_UNDELETEROOMREQUEST'].fields_by_name['uid']._serialized_options = b'\272H!r\0372\035^room_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_UNDELETEROOMREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_UNDELETEROOMREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_UNDELETEROOMREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_UNDELETEROOMREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_UNDELETEROOMREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_UNDELETEROOMREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_ROOMSERVICE'].methods_by_name['CreateRoom']._loaded_options = None
   _globals['_ROOMSERVICE'].methods_by_name['CreateRoom']._serialized_options = b'\212\265\030\010\010\002\022\004\010\002\020\002'
   _globals['_ROOMSERVICE'].methods_by_name['GetRoom']._loaded_options = None
   _globals['_ROOMSERVICE'].methods_by_name['GetRoom']._serialized_options = b'\220\002\001\212\265\030\024\010\002\022\004\010\002\020\001\032\nproduction'
+  _globals['_ROOMSERVICE'].methods_by_name['BatchGetRooms']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['BatchGetRooms']._serialized_options = b'\220\002\001\212\265\030\024\010\002\022\004\010\002\020\001\032\nproduction'
   _globals['_ROOMSERVICE'].methods_by_name['ListRooms']._loaded_options = None
   _globals['_ROOMSERVICE'].methods_by_name['ListRooms']._serialized_options = b'\220\002\001\212\265\030\024\010\002\022\004\010\002\020\001\032\nproduction'
-  _globals['_CREATEROOMREQUEST']._serialized_start=185
-  _globals['_CREATEROOMREQUEST']._serialized_end=551
-  _globals['_GETROOMREQUEST']._serialized_start=553
-  _globals['_GETROOMREQUEST']._serialized_end=620
-  _globals['_LISTROOMSREQUEST']._serialized_start=623
-  _globals['_LISTROOMSREQUEST']._serialized_end=759
-  _globals['_LISTROOMSRESPONSE']._serialized_start=761
-  _globals['_LISTROOMSRESPONSE']._serialized_end=847
-  _globals['_ROOMSERVICE']._serialized_start=850
-  _globals['_ROOMSERVICE']._serialized_end=1183
+  _globals['_ROOMSERVICE'].methods_by_name['UpdateRoom']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['UpdateRoom']._serialized_options = b'\212\265\030\010\010\002\022\004\010\002\020\002'
+  _globals['_ROOMSERVICE'].methods_by_name['DeleteRoom']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['DeleteRoom']._serialized_options = b'\212\265\030\010\010\002\022\004\010\002\020\002'
+  _globals['_ROOMSERVICE'].methods_by_name['UndeleteRoom']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['UndeleteRoom']._serialized_options = b'\212\265\030\010\010\002\022\004\010\002\020\002'
+  _globals['_CREATEROOMREQUEST']._serialized_start=254
+  _globals['_CREATEROOMREQUEST']._serialized_end=661
+  _globals['_GETROOMREQUEST']._serialized_start=663
+  _globals['_GETROOMREQUEST']._serialized_end=730
+  _globals['_BATCHGETROOMSREQUEST']._serialized_start=732
+  _globals['_BATCHGETROOMSREQUEST']._serialized_end=816
+  _globals['_BATCHGETROOMSRESPONSE']._serialized_start=818
+  _globals['_BATCHGETROOMSRESPONSE']._serialized_end=905
+  _globals['_LISTROOMSREQUEST']._serialized_start=908
+  _globals['_LISTROOMSREQUEST']._serialized_end=1215
+  _globals['_LISTROOMSRESPONSE']._serialized_start=1217
+  _globals['_LISTROOMSRESPONSE']._serialized_end=1303
+  _globals['_UPDATEROOMREQUEST']._serialized_start=1306
+  _globals['_UPDATEROOMREQUEST']._serialized_end=1837
+  _globals['_UPDATEROOMRESPONSE']._serialized_start=1839
+  _globals['_UPDATEROOMRESPONSE']._serialized_end=1946
+  _globals['_DELETEROOMREQUEST']._serialized_start=1949
+  _globals['_DELETEROOMREQUEST']._serialized_end=2101
+  _globals['_UNDELETEROOMREQUEST']._serialized_start=2104
+  _globals['_UNDELETEROOMREQUEST']._serialized_end=2258
+  _globals['_ROOMSERVICE']._serialized_start=2261
+  _globals['_ROOMSERVICE']._serialized_end=3031
 # @@protoc_insertion_point(module_scope)

@@ -4,8 +4,10 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from eridu.scheduling.v1 import at_risk_pb2 as _at_risk_pb2
 from eridu.scheduling.v1 import room_pb2 as _room_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
@@ -32,6 +34,7 @@ class CreateRoomRequest(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     TURNAROUND_BEFORE_MINUTES_FIELD_NUMBER: _builtins.int
     TURNAROUND_AFTER_MINUTES_FIELD_NUMBER: _builtins.int
+    EQUIPMENT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     studio_uid: _builtins.str
@@ -51,6 +54,10 @@ class CreateRoomRequest(_message.Message):
         """What it can do, `green_screen`."""
 
     @_builtins.property
+    def equipment(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What stands in it, `Sony FX6`."""
+
+    @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
         """Free JSON object, at most 16 KiB."""
 
@@ -63,12 +70,13 @@ class CreateRoomRequest(_message.Message):
         capabilities: _abc.Iterable[_builtins.str] | None = ...,
         turnaround_before_minutes: _builtins.int = ...,
         turnaround_after_minutes: _builtins.int = ...,
+        equipment: _abc.Iterable[_builtins.str] | None = ...,
         metadata: _struct_pb2.Struct | None = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "capacity", b"capacity", "metadata", b"metadata", "name", b"name", "request_id", b"request_id", "studio_uid", b"studio_uid", "turnaround_after_minutes", b"turnaround_after_minutes", "turnaround_before_minutes", b"turnaround_before_minutes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "capacity", b"capacity", "equipment", b"equipment", "metadata", b"metadata", "name", b"name", "request_id", b"request_id", "studio_uid", b"studio_uid", "turnaround_after_minutes", b"turnaround_after_minutes", "turnaround_before_minutes", b"turnaround_before_minutes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -97,32 +105,110 @@ class GetRoomRequest(_message.Message):
 Global___GetRoomRequest: _TypeAlias = GetRoomRequest  # noqa: Y015
 
 @_typing.final
+class BatchGetRoomsRequest(_message.Message):
+    """What BatchGetRooms needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The rooms, `room_…`, at most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["uids", b"uids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetRoomsRequest: _TypeAlias = BatchGetRoomsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetRoomsResponse(_message.Message):
+    """The rooms that were asked for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOMS_FIELD_NUMBER: _builtins.int
+    MISSING_UIDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[_room_pb2.Room]:
+        """Those that are there, in the order of the request."""
+
+    @_builtins.property
+    def missing_uids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The uids of those that are not there, or not for the caller to see."""
+
+    def __init__(
+        self,
+        *,
+        rooms: _abc.Iterable[_room_pb2.Room] | None = ...,
+        missing_uids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["missing_uids", b"missing_uids", "rooms", b"rooms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetRoomsResponse: _TypeAlias = BatchGetRoomsResponse  # noqa: Y015
+
+@_typing.final
 class ListRoomsRequest(_message.Message):
     """What ListRooms needs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     STUDIO_UID_FIELD_NUMBER: _builtins.int
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    LEAST_CAPACITY_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    NAME_PART_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     studio_uid: _builtins.str
     """The studio, `studio_…`."""
+    least_capacity: _builtins.int
+    """Only those that at least so many people fit in."""
+    active: _builtins.bool
+    """Only those that are active, or (false) only those that are not; absent for both."""
+    name_part: _builtins.str
+    """Only those whose name has this in it, in whatever case."""
+    show_deleted: _builtins.bool
+    """The deleted ones too."""
     page_size: _builtins.int
     """How many at most: default 50, at most 500 (larger is cut to it)."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only those that can do all of these, `green_screen`."""
+
     def __init__(
         self,
         *,
         studio_uid: _builtins.str = ...,
+        capabilities: _abc.Iterable[_builtins.str] | None = ...,
+        least_capacity: _builtins.int = ...,
+        active: _builtins.bool | None = ...,
+        name_part: _builtins.str = ...,
+        show_deleted: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "active", b"active"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "studio_uid", b"studio_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "active", b"active", "capabilities", b"capabilities", "least_capacity", b"least_capacity", "name_part", b"name_part", "page_size", b"page_size", "page_token", b"page_token", "show_deleted", b"show_deleted", "studio_uid", b"studio_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
+    _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__active) -> _WhichOneofReturnType__active | None: ...
 
 Global___ListRoomsRequest: _TypeAlias = ListRoomsRequest  # noqa: Y015
 
@@ -153,3 +239,181 @@ class ListRoomsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListRoomsResponse: _TypeAlias = ListRoomsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateRoomRequest(_message.Message):
+    """What UpdateRoom needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    CAPABILITIES_FIELD_NUMBER: _builtins.int
+    TURNAROUND_BEFORE_MINUTES_FIELD_NUMBER: _builtins.int
+    TURNAROUND_AFTER_MINUTES_FIELD_NUMBER: _builtins.int
+    EQUIPMENT_FIELD_NUMBER: _builtins.int
+    ACTIVE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The room, `room_…`."""
+    name: _builtins.str
+    """Name, unique among the studio's living rooms; no semicolon."""
+    capacity: _builtins.int
+    """How many people fit in; 0 when nobody counted."""
+    turnaround_before_minutes: _builtins.int
+    """Minutes that the room is taken before a show starts, at most a day. Bookings that are there stay as they are."""
+    turnaround_after_minutes: _builtins.int
+    """Minutes that the room is taken after a show ends, at most a day. Bookings that are there stay as they are."""
+    active: _builtins.bool
+    """Whether it can be booked. False counts as set when it is sent, with or without a mask."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    @_builtins.property
+    def capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it can do, `green_screen`: all of it, in the place of what was said before."""
+
+    @_builtins.property
+    def equipment(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What stands in it, `Sony FX6`: all of it, in the place of what was said before."""
+
+    @_builtins.property
+    def metadata(self) -> _struct_pb2.Struct:
+        """Free JSON object, at most 16 KiB."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """The fields to write, by name; empty: every field that is set. INVALID_ARGUMENT (MASK_INVALID) for any other path."""
+
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        name: _builtins.str = ...,
+        capacity: _builtins.int = ...,
+        capabilities: _abc.Iterable[_builtins.str] | None = ...,
+        turnaround_before_minutes: _builtins.int = ...,
+        turnaround_after_minutes: _builtins.int = ...,
+        equipment: _abc.Iterable[_builtins.str] | None = ...,
+        active: _builtins.bool | None = ...,
+        metadata: _struct_pb2.Struct | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "active", b"active", "metadata", b"metadata", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_active", b"_active", "active", b"active", "capabilities", b"capabilities", "capacity", b"capacity", "equipment", b"equipment", "etag", b"etag", "metadata", b"metadata", "name", b"name", "reason", b"reason", "request_id", b"request_id", "turnaround_after_minutes", b"turnaround_after_minutes", "turnaround_before_minutes", b"turnaround_before_minutes", "uid", b"uid", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__active: _TypeAlias = _typing.Literal["active"]  # noqa: Y015
+    _WhichOneofArgType__active: _TypeAlias = _typing.Literal["_active", b"_active"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__active) -> _WhichOneofReturnType__active | None: ...
+
+Global___UpdateRoomRequest: _TypeAlias = UpdateRoomRequest  # noqa: Y015
+
+@_typing.final
+class UpdateRoomResponse(_message.Message):
+    """A changed room, and what the change found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_FIELD_NUMBER: _builtins.int
+    AT_RISK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def room(self) -> _room_pb2.Room:
+        """The room after the change."""
+
+    @_builtins.property
+    def at_risk(self) -> _at_risk_pb2.AtRisk:
+        """While the room is not active: its bookings in force that end in the future."""
+
+    def __init__(
+        self,
+        *,
+        room: _room_pb2.Room | None = ...,
+        at_risk: _at_risk_pb2.AtRisk | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at_risk", b"at_risk", "room", b"room"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_risk", b"at_risk", "room", b"room"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateRoomResponse: _TypeAlias = UpdateRoomResponse  # noqa: Y015
+
+@_typing.final
+class DeleteRoomRequest(_message.Message):
+    """What DeleteRoom needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The room, `room_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteRoomRequest: _TypeAlias = DeleteRoomRequest  # noqa: Y015
+
+@_typing.final
+class UndeleteRoomRequest(_message.Message):
+    """What UndeleteRoom needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The room, `room_…`."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UndeleteRoomRequest: _TypeAlias = UndeleteRoomRequest  # noqa: Y015

@@ -46,10 +46,30 @@ class RoomServiceStub:
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.GetRoomRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_room__pb2.Room.FromString,
                 _registered_method=True)
+        self.BatchGetRooms = channel.unary_unary(
+                '/eridu.scheduling.v1.RoomService/BatchGetRooms',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.BatchGetRoomsRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.BatchGetRoomsResponse.FromString,
+                _registered_method=True)
         self.ListRooms = channel.unary_unary(
                 '/eridu.scheduling.v1.RoomService/ListRooms',
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.ListRoomsRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.ListRoomsResponse.FromString,
+                _registered_method=True)
+        self.UpdateRoom = channel.unary_unary(
+                '/eridu.scheduling.v1.RoomService/UpdateRoom',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.UpdateRoomRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.UpdateRoomResponse.FromString,
+                _registered_method=True)
+        self.DeleteRoom = channel.unary_unary(
+                '/eridu.scheduling.v1.RoomService/DeleteRoom',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.DeleteRoomRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_room__pb2.Room.FromString,
+                _registered_method=True)
+        self.UndeleteRoom = channel.unary_unary(
+                '/eridu.scheduling.v1.RoomService/UndeleteRoom',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.UndeleteRoomRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_room__pb2.Room.FromString,
                 _registered_method=True)
 
 
@@ -71,8 +91,40 @@ class RoomServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetRooms(self, request, context):
+        """Reads up to 1,000 rooms at once, in the order of the request; what is not there, or not for the caller to see, is named as missing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRooms(self, request, context):
         """Lists a studio's rooms by name. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateRoom(self, request, context):
+        """Changes a room. Its bookings stay as they are, also with another turnaround: that is for new bookings, and for shows that move. A room that is
+        not active cannot be booked (ROOM_UNAVAILABLE): what was booked before is named in the answer. INVALID_ARGUMENT (MASK_INVALID),
+        ALREADY_EXISTS (ROOM_NAME_TAKEN), NOT_FOUND (ROOM_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteRoom(self, request, context):
+        """Deletes a room; `UndeleteRoom` brings it back. FAILED_PRECONDITION (ROOM_IN_USE, with the number of bookings) while bookings are in force that
+        end in the future; NOT_FOUND (ROOM_NOT_FOUND), ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteRoom(self, request, context):
+        """Brings a deleted room back. ALREADY_EXISTS (ROOM_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+        NOT_FOUND (ROOM_NOT_FOUND; STUDIO_NOT_FOUND when its studio is deleted), ABORTED (STALE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -91,10 +143,30 @@ def add_RoomServiceServicer_to_server(servicer, server):
                     request_deserializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.GetRoomRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_room__pb2.Room.SerializeToString,
             ),
+            'BatchGetRooms': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetRooms,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.BatchGetRoomsRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.BatchGetRoomsResponse.SerializeToString,
+            ),
             'ListRooms': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRooms,
                     request_deserializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.ListRoomsRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.ListRoomsResponse.SerializeToString,
+            ),
+            'UpdateRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateRoom,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.UpdateRoomRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.UpdateRoomResponse.SerializeToString,
+            ),
+            'DeleteRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRoom,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.DeleteRoomRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_room__pb2.Room.SerializeToString,
+            ),
+            'UndeleteRoom': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteRoom,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_room__service__pb2.UndeleteRoomRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_room__pb2.Room.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -163,6 +235,33 @@ class RoomService:
             _registered_method=True)
 
     @staticmethod
+    def BatchGetRooms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.RoomService/BatchGetRooms',
+            eridu_dot_scheduling_dot_v1_dot_room__service__pb2.BatchGetRoomsRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_room__service__pb2.BatchGetRoomsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListRooms(request,
             target,
             options=(),
@@ -179,6 +278,87 @@ class RoomService:
             '/eridu.scheduling.v1.RoomService/ListRooms',
             eridu_dot_scheduling_dot_v1_dot_room__service__pb2.ListRoomsRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_room__service__pb2.ListRoomsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.RoomService/UpdateRoom',
+            eridu_dot_scheduling_dot_v1_dot_room__service__pb2.UpdateRoomRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_room__service__pb2.UpdateRoomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.RoomService/DeleteRoom',
+            eridu_dot_scheduling_dot_v1_dot_room__service__pb2.DeleteRoomRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_room__pb2.Room.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteRoom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.RoomService/UndeleteRoom',
+            eridu_dot_scheduling_dot_v1_dot_room__service__pb2.UndeleteRoomRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_room__pb2.Room.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,8 +38,23 @@ class RoomServiceStub:
     """Makes a room. ALREADY_EXISTS (ROOM_NAME_TAKEN); NOT_FOUND (STUDIO_NOT_FOUND)."""
     GetRoom: _grpc.UnaryUnaryMultiCallable[_room_service_pb2.GetRoomRequest, _room_pb2.Room]
     """Reads one room. NOT_FOUND (ROOM_NOT_FOUND)."""
+    BatchGetRooms: _grpc.UnaryUnaryMultiCallable[_room_service_pb2.BatchGetRoomsRequest, _room_service_pb2.BatchGetRoomsResponse]
+    """Reads up to 1,000 rooms at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
     ListRooms: _grpc.UnaryUnaryMultiCallable[_room_service_pb2.ListRoomsRequest, _room_service_pb2.ListRoomsResponse]
     """Lists a studio's rooms by name. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    UpdateRoom: _grpc.UnaryUnaryMultiCallable[_room_service_pb2.UpdateRoomRequest, _room_service_pb2.UpdateRoomResponse]
+    """Changes a room. Its bookings stay as they are, also with another turnaround: that is for new bookings, and for shows that move. A room that is
+    not active cannot be booked (ROOM_UNAVAILABLE): what was booked before is named in the answer. INVALID_ARGUMENT (MASK_INVALID),
+    ALREADY_EXISTS (ROOM_NAME_TAKEN), NOT_FOUND (ROOM_NOT_FOUND), ABORTED (STALE).
+    """
+    DeleteRoom: _grpc.UnaryUnaryMultiCallable[_room_service_pb2.DeleteRoomRequest, _room_pb2.Room]
+    """Deletes a room; `UndeleteRoom` brings it back. FAILED_PRECONDITION (ROOM_IN_USE, with the number of bookings) while bookings are in force that
+    end in the future; NOT_FOUND (ROOM_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeleteRoom: _grpc.UnaryUnaryMultiCallable[_room_service_pb2.UndeleteRoomRequest, _room_pb2.Room]
+    """Brings a deleted room back. ALREADY_EXISTS (ROOM_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+    NOT_FOUND (ROOM_NOT_FOUND; STUDIO_NOT_FOUND when its studio is deleted), ABORTED (STALE).
+    """
 
 @_typing.type_check_only
 class RoomServiceAsyncStub(RoomServiceStub):
@@ -50,8 +65,23 @@ class RoomServiceAsyncStub(RoomServiceStub):
     """Makes a room. ALREADY_EXISTS (ROOM_NAME_TAKEN); NOT_FOUND (STUDIO_NOT_FOUND)."""
     GetRoom: _aio.UnaryUnaryMultiCallable[_room_service_pb2.GetRoomRequest, _room_pb2.Room]  # type: ignore[assignment]
     """Reads one room. NOT_FOUND (ROOM_NOT_FOUND)."""
+    BatchGetRooms: _aio.UnaryUnaryMultiCallable[_room_service_pb2.BatchGetRoomsRequest, _room_service_pb2.BatchGetRoomsResponse]  # type: ignore[assignment]
+    """Reads up to 1,000 rooms at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
     ListRooms: _aio.UnaryUnaryMultiCallable[_room_service_pb2.ListRoomsRequest, _room_service_pb2.ListRoomsResponse]  # type: ignore[assignment]
     """Lists a studio's rooms by name. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    UpdateRoom: _aio.UnaryUnaryMultiCallable[_room_service_pb2.UpdateRoomRequest, _room_service_pb2.UpdateRoomResponse]  # type: ignore[assignment]
+    """Changes a room. Its bookings stay as they are, also with another turnaround: that is for new bookings, and for shows that move. A room that is
+    not active cannot be booked (ROOM_UNAVAILABLE): what was booked before is named in the answer. INVALID_ARGUMENT (MASK_INVALID),
+    ALREADY_EXISTS (ROOM_NAME_TAKEN), NOT_FOUND (ROOM_NOT_FOUND), ABORTED (STALE).
+    """
+    DeleteRoom: _aio.UnaryUnaryMultiCallable[_room_service_pb2.DeleteRoomRequest, _room_pb2.Room]  # type: ignore[assignment]
+    """Deletes a room; `UndeleteRoom` brings it back. FAILED_PRECONDITION (ROOM_IN_USE, with the number of bookings) while bookings are in force that
+    end in the future; NOT_FOUND (ROOM_NOT_FOUND), ABORTED (STALE).
+    """
+    UndeleteRoom: _aio.UnaryUnaryMultiCallable[_room_service_pb2.UndeleteRoomRequest, _room_pb2.Room]  # type: ignore[assignment]
+    """Brings a deleted room back. ALREADY_EXISTS (ROOM_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+    NOT_FOUND (ROOM_NOT_FOUND; STUDIO_NOT_FOUND when its studio is deleted), ABORTED (STALE).
+    """
 
 class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
     """The rooms of the studios."""
@@ -73,11 +103,50 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads one room. NOT_FOUND (ROOM_NOT_FOUND)."""
 
     @_abc_1.abstractmethod
+    def BatchGetRooms(
+        self,
+        request: _room_service_pb2.BatchGetRoomsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_room_service_pb2.BatchGetRoomsResponse, _abc.Awaitable[_room_service_pb2.BatchGetRoomsResponse]]:
+        """Reads up to 1,000 rooms at once, in the order of the request; what is not there, or not for the caller to see, is named as missing."""
+
+    @_abc_1.abstractmethod
     def ListRooms(
         self,
         request: _room_service_pb2.ListRoomsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_room_service_pb2.ListRoomsResponse, _abc.Awaitable[_room_service_pb2.ListRoomsResponse]]:
         """Lists a studio's rooms by name. NOT_FOUND (STUDIO_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+
+    @_abc_1.abstractmethod
+    def UpdateRoom(
+        self,
+        request: _room_service_pb2.UpdateRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_room_service_pb2.UpdateRoomResponse, _abc.Awaitable[_room_service_pb2.UpdateRoomResponse]]:
+        """Changes a room. Its bookings stay as they are, also with another turnaround: that is for new bookings, and for shows that move. A room that is
+        not active cannot be booked (ROOM_UNAVAILABLE): what was booked before is named in the answer. INVALID_ARGUMENT (MASK_INVALID),
+        ALREADY_EXISTS (ROOM_NAME_TAKEN), NOT_FOUND (ROOM_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteRoom(
+        self,
+        request: _room_service_pb2.DeleteRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_room_pb2.Room, _abc.Awaitable[_room_pb2.Room]]:
+        """Deletes a room; `UndeleteRoom` brings it back. FAILED_PRECONDITION (ROOM_IN_USE, with the number of bookings) while bookings are in force that
+        end in the future; NOT_FOUND (ROOM_NOT_FOUND), ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteRoom(
+        self,
+        request: _room_service_pb2.UndeleteRoomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_room_pb2.Room, _abc.Awaitable[_room_pb2.Room]]:
+        """Brings a deleted room back. ALREADY_EXISTS (ROOM_NAME_TAKEN) when another one has its name, FAILED_PRECONDITION (NOT_DELETED),
+        NOT_FOUND (ROOM_NOT_FOUND; STUDIO_NOT_FOUND when its studio is deleted), ABORTED (STALE).
+        """
 
 def add_RoomServiceServicer_to_server(servicer: RoomServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

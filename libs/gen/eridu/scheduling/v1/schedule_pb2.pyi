@@ -100,6 +100,8 @@ class _RuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rule.ValueType],
     """The show starts outside the schedule's period."""
     RULE_SHOW_STARTED: _Rule.ValueType  # 6
     """The show is live or completed and stays as it is."""
+    RULE_BLACKOUT: _Rule.ValueType  # 7
+    """The room or MC cannot be used at that time: a blackout. What a show has booked already at its time, it keeps."""
 
 class Rule(_Rule, metaclass=_RuleEnumTypeWrapper):
     """What a rule found."""
@@ -117,6 +119,8 @@ RULE_OUTSIDE_PERIOD: Rule.ValueType  # 5
 """The show starts outside the schedule's period."""
 RULE_SHOW_STARTED: Rule.ValueType  # 6
 """The show is live or completed and stays as it is."""
+RULE_BLACKOUT: Rule.ValueType  # 7
+"""The room or MC cannot be used at that time: a blackout. What a show has booked already at its time, it keeps."""
 Global___Rule: _TypeAlias = Rule  # noqa: Y015
 
 class _Severity:
@@ -377,6 +381,8 @@ class Problem(_message.Message):
     INSIDE_PLAN_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     SEVERITY_FIELD_NUMBER: _builtins.int
+    BLACKOUT_UID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     rule: Global___Rule.ValueType
     """The rule that was broken."""
     resource_uid: _builtins.str
@@ -389,6 +395,10 @@ class Problem(_message.Message):
     """The sentence for people."""
     severity: Global___Severity.ValueType
     """Whether the show can be booked all the same."""
+    blackout_uid: _builtins.str
+    """The blackout, `blk_…`, for the blackout rule; empty for those who do not belong to the studio."""
+    reason: _builtins.str
+    """Why the room or MC cannot be used, for the blackout rule; empty for those who do not belong to the studio."""
     @_builtins.property
     def show(self) -> Global___ShowRef:
         """The show that has the problem."""
@@ -413,10 +423,12 @@ class Problem(_message.Message):
         inside_plan: _builtins.bool = ...,
         message: _builtins.str = ...,
         severity: Global___Severity.ValueType = ...,
+        blackout_uid: _builtins.str = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "other", b"other", "show", b"show", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "inside_plan", b"inside_plan", "message", b"message", "other", b"other", "resource_name", b"resource_name", "resource_uid", b"resource_uid", "rule", b"rule", "severity", b"severity", "show", b"show", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blackout_uid", b"blackout_uid", "from", b"from", "inside_plan", b"inside_plan", "message", b"message", "other", b"other", "reason", b"reason", "resource_name", b"resource_name", "resource_uid", b"resource_uid", "rule", b"rule", "severity", b"severity", "show", b"show", "until", b"until"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
