@@ -22,6 +22,7 @@ from libs.common.consumers import Consumer, Hears
 from libs.common.db import Database, Refusals
 from libs.common.principals import Lookup, Principals
 from libs.common.relay import Relay
+from libs.common.repeat import Repeat
 from libs.common.rpc import interceptors
 from libs.common.rpc.neighbours import Neighbours
 from libs.common.rpc.server import Server
@@ -62,6 +63,7 @@ class Process:
             ],
         )
         self.consumers: list[Consumer] = []
+        self.repeats: list[Repeat] = []
         self.listening: list[asyncio.Task[None]] = []
         self.relaying: list[asyncio.Task[None]] = []
         self.db.committed = self.relay.wake
@@ -70,6 +72,10 @@ class Process:
     def hear(self, stream: str, hears: Sequence[Hears[Any]]) -> None:
         """Listen to another service's stream."""
         self.consumers.append(Consumer(self.db, self.bus, self.service, stream, hears))
+
+    def repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        """Do something again and again while the process runs; every replica does."""
+        self.repeats.append(Repeat(seconds, work))
 
     async def ask_identity(self, claims: Claims) -> Principal:
         """The rights behind a token, from identity."""
@@ -93,6 +99,7 @@ class Process:
             await self.bus.overhear(f"eridu.identity.{subject}", self.principals.forget)
         self.relaying = [asyncio.create_task(self.relay.run())]
         self.listening = [asyncio.create_task(consumer.run()) for consumer in self.consumers]
+        self.listening += [asyncio.create_task(repeat.run()) for repeat in self.repeats]
         for task in (*self.relaying, *self.listening):
             task.add_done_callback(self.on_ended)
         await self.before_serving()
@@ -120,6 +127,8 @@ class Process:
         await self.server.drain(CALLS_GRACE)
         for consumer in self.consumers:
             await consumer.stop()
+        for repeat in self.repeats:
+            await repeat.stop()
         await ended(self.listening)
         await self.relay.stop()
         await ended(self.relaying)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from libs.common.access import Caller
 from libs.common.db import Database, Reader
 from libs.common.pages import Page, PageQuery
+from services.scheduling.domain import hold as hold_rules
 from services.scheduling.domain.booking import Problem, ShowBooking, Slot, Taken, all_problems
 from services.scheduling.domain.confirmation import wanted_of
 from services.scheduling.domain.resource import MC, ROOM, Mc, Resource, ResourceKind, Room
 from services.scheduling.domain.schedule import SCHEDULE, PlannedShow, Schedule, ScheduleStatus
-from services.scheduling.store import bookings, resources, schedules
+from services.scheduling.store import bookings, holds, resources, schedules
 from services.scheduling.store.bookings import BookedResource
+from services.scheduling.store.holds import Shown
 
 
 async def get_room(db: Database, caller: Caller, uid: str) -> Room:
@@ -86,14 +89,15 @@ class Validation:
     problems: Sequence[Problem]
 
 
-async def validate_schedule(db: Database, caller: Caller, uid: str) -> Validation:
+async def validate_schedule(db: Database, caller: Caller, uid: str, now: datetime) -> Validation:
     """Every problem that a confirmation would meet, by start of the show."""
     schedule = await get_schedule(db, caller, uid)
     async with db.read() as reader:
         plan, known, _, world = await situation_of(reader, schedule)
-    wanted = wanted_of(schedule, plan, known)
+        wanted = wanted_of(schedule, plan, known)
+        warnings = await held_by_others(reader, [slot for each in wanted for slot in each.slots], now)
     starts = {each.row.show_uid: each.row.planned.starts_at for each in wanted}
-    problems = all_problems(wanted, Taken(world))
+    problems = [*all_problems(wanted, Taken(world)), *warnings]
     in_order = sorted(problems, key=lambda one: (starts[one.show.show_uid], one.show.external_id))
     return Validation(schedule, len(wanted), in_order)
 
@@ -145,3 +149,43 @@ async def list_bookings(
             visible=visible,
             page=page,
         )
+
+
+async def held_by_others(reader: Reader, slots: Sequence[Slot], now: datetime) -> list[Problem]:
+    """Warnings: the holds of other clients that a booking of these slots would push aside."""
+    return hold_rules.held_by_others(slots, await holds.slots_held(reader, slots, now))
+
+
+async def get_hold(db: Database, caller: Caller, uid: str, now: datetime) -> Shown:
+    """A hold with its rank now."""
+    async with db.read() as reader:
+        hold = await holds.load_hold(reader, uid)
+        caller.require(hold_rules.HOLD, uid, hold.studio_uid, hold.client_uid)
+        return (await holds.show_holds(reader, [hold], now))[0]
+
+
+async def list_holds(
+    db: Database,
+    caller: Caller,
+    *,
+    studio_uid: str,
+    client_uid: str,
+    resource_uid: str,
+    show_ended: bool,
+    now: datetime,
+    page: PageQuery,
+) -> Page[Shown]:
+    """The holds that the caller may see, by start, each with its rank now."""
+    visible = caller.visible()
+    async with db.read() as reader:
+        found = await holds.list_holds(
+            reader,
+            studio_uid=studio_uid,
+            client_uid=client_uid,
+            resource_uid=resource_uid,
+            show_ended=show_ended,
+            visible=visible,
+            now=now,
+            page=page,
+        )
+        return Page(await holds.show_holds(reader, found.rows, now), found.next_token)

@@ -14,12 +14,14 @@ from libs.common.clock import Clock
 from libs.common.db import Database, Tx
 from libs.common.errors import NotFound, Refused, Stale
 from libs.common.ledger import Entry
+from services.scheduling.commands.hold_ends import settle_holds
 from services.scheduling.commands.plans import plan_entries, planned_by_schedule
 from services.scheduling.convert import bookings as convert
 from services.scheduling.domain import booking as rules
 from services.scheduling.domain.booking import Problem, ShowBooking, ShowRef, Slot, Taken, clashes_with, slots_of
 from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule
 from services.scheduling.store import bookings as store
+from services.scheduling.store import holds as hold_store
 from services.scheduling.store import resources as resource_store
 from services.scheduling.store import schedules as schedule_store
 
@@ -30,9 +32,10 @@ class SlotLost(Exception):
     """Somebody else took a slot between the look and the insert."""
 
 
-async def book_show(db: Database, caller: Caller, clock: Clock, asked: ShowBooking) -> ShowBooking:
-    """Book or move a show that has no schedule: all its resources or none."""
+async def book_show(db: Database, caller: Caller, clock: Clock, asked: ShowBooking, hold_uid: str = "") -> ShowBooking:
+    """Book or move a show that has no schedule: all its resources or none. It takes up the hold that it names."""
     async with db.begin(caller) as tx:
+        await hold_store.pass_gate(tx, asked.studio_uid)
         await store.lock_show(tx, asked.show_uid)
         planned = await schedule_store.find_planned(tx, [asked.show_uid])
         if planned:
@@ -58,6 +61,7 @@ async def book_show(db: Database, caller: Caller, clock: Clock, asked: ShowBooki
         else:
             raise Stale("CONFLICT", "other bookings keep taking this slot away: try again")
         await ledger.record(tx, *entries)
+        await settle_holds(tx, after.studio_uid, slots, clock, hold_uid)
     return after
 
 

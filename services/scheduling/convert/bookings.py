@@ -30,7 +30,11 @@ def show_ref(ref: ShowRef, caller: Caller) -> schedule_pb2.ShowRef:
     if not caller.sees(ref.studio_uid, ref.client_uid):
         return schedule_pb2.ShowRef(busy=True)
     return schedule_pb2.ShowRef(
-        show_uid=ref.show_uid, external_id=ref.external_id, name=ref.name, schedule_uid=ref.schedule_uid
+        show_uid=ref.show_uid,
+        external_id=ref.external_id,
+        name=ref.name,
+        schedule_uid=ref.schedule_uid,
+        hold_uid=ref.hold_uid,
     )
 
 
@@ -40,6 +44,7 @@ def problem(found: Problem, caller: Caller) -> schedule_pb2.Problem:
         rule=RULES[found.rule],
         show=show_ref(found.show, caller),
         inside_plan=found.inside_plan,
+        warning=found.warning,
         message=sentence(found, caller),
     )
     if found.resource:
@@ -60,7 +65,8 @@ def sentence(found: Problem, caller: Caller) -> str:
         return f"{found.show.name}: {resource} cannot be booked"
     other = found.other.name if caller.sees(found.other.studio_uid, found.other.client_uid) else "another show"
     time = f"from {found.start:%Y-%m-%d %H:%M} to {found.until:%H:%M} UTC"
-    return f"{found.show.name}: {resource} is taken by {other} {time}"
+    is_taken = "is held by" if found.rule is Rule.HELD_BY_OTHER else "is taken by"
+    return f"{found.show.name}: {resource} {is_taken} {other} {time}"
 
 
 def problems(found: Sequence[Problem], caller: Caller) -> list[schedule_pb2.Problem]:

@@ -90,6 +90,7 @@ class ShowRef:
     schedule_uid: str
     studio_uid: str
     client_uid: str
+    hold_uid: str = ""  # instead of the show, for what is only held
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,10 @@ class Rule(StrEnum):
     ROOM_UNAVAILABLE = "room_unavailable"
     MC_UNAVAILABLE = "mc_unavailable"
     OUTSIDE_PERIOD = "outside_period"
+    HELD_BY_OTHER = "held_by_other"
 
 
+WARNINGS = {Rule.HELD_BY_OTHER}  # nothing is refused for these
 CLASH = {ResourceKind.ROOM: Rule.ROOM_CLASH, ResourceKind.MC: Rule.MC_CLASH}
 UNAVAILABLE = {ResourceKind.ROOM: Rule.ROOM_UNAVAILABLE, ResourceKind.MC: Rule.MC_UNAVAILABLE}
 
@@ -127,6 +130,11 @@ class Problem:
     start: datetime | None = None
     until: datetime | None = None
     inside_plan: bool = False
+
+    @property
+    def warning(self) -> bool:
+        """To be known, and no more: the show is booked all the same."""
+        return self.rule in WARNINGS
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
 
     async def BookShow(self, request: booking_service_pb2.BookShowRequest, context: Any) -> booking_pb2.ShowBooking:
         """Book a show that has no schedule."""
-        booked = await commands.book_show(self.db, caller(), self.clock, convert.asked(request))
+        booked = await commands.book_show(self.db, caller(), self.clock, convert.asked(request), request.hold_uid)
         return convert.show_booking(booked)
 
     async def ReleaseShow(

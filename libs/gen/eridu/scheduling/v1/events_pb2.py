@@ -24,42 +24,55 @@ _sym_db = _symbol_database.Default()
 
 from eridu.common.v1 import change_pb2 as eridu_dot_common_dot_v1_dot_change__pb2
 from eridu.scheduling.v1 import booking_pb2 as eridu_dot_scheduling_dot_v1_dot_booking__pb2
+from eridu.scheduling.v1 import hold_pb2 as eridu_dot_scheduling_dot_v1_dot_hold__pb2
 from eridu.scheduling.v1 import mc_pb2 as eridu_dot_scheduling_dot_v1_dot_mc__pb2
 from eridu.scheduling.v1 import room_pb2 as eridu_dot_scheduling_dot_v1_dot_room__pb2
 from eridu.scheduling.v1 import schedule_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n eridu/scheduling/v1/events.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1c\x65ridu/common/v1/change.proto\x1a!eridu/scheduling/v1/booking.proto\x1a\x1c\x65ridu/scheduling/v1/mc.proto\x1a\x1e\x65ridu/scheduling/v1/room.proto\x1a\"eridu/scheduling/v1/schedule.proto\"_\n\x0bRoomCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"Y\n\tMcCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"k\n\x0fScheduleCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleProposed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleWithdrawn\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"k\n\x0fScheduleRevised\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleArchived\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleCancelled\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"\xa0\x01\n\x0bPlanChanged\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\x37\n\rplanned_shows\x18\x03 \x03(\x0b\x32 .eridu.scheduling.v1.PlannedShow\"n\n\x10\x42ookingConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"j\n\x0c\x42ookingMoved\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"m\n\x0f\x42ookingReleased\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBookingb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n eridu/scheduling/v1/events.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1c\x65ridu/common/v1/change.proto\x1a!eridu/scheduling/v1/booking.proto\x1a\x1e\x65ridu/scheduling/v1/hold.proto\x1a\x1c\x65ridu/scheduling/v1/mc.proto\x1a\x1e\x65ridu/scheduling/v1/room.proto\x1a\"eridu/scheduling/v1/schedule.proto\"_\n\x0bRoomCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"Y\n\tMcCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"k\n\x0fScheduleCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleProposed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleWithdrawn\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"k\n\x0fScheduleRevised\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleArchived\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleCancelled\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"\xa0\x01\n\x0bPlanChanged\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\x37\n\rplanned_shows\x18\x03 \x03(\x0b\x32 .eridu.scheduling.v1.PlannedShow\"n\n\x10\x42ookingConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"j\n\x0c\x42ookingMoved\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"m\n\x0f\x42ookingReleased\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"_\n\x0bHoldCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Hold\"_\n\x0bHoldMovedUp\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Hold\"`\n\x0cHoldReleased\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Hold\"a\n\rHoldConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Hold\"\\\n\x08HoldLost\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Hold\"_\n\x0bHoldExpired\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Holdb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'eridu.scheduling.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROOMCREATED']._serialized_start=220
-  _globals['_ROOMCREATED']._serialized_end=315
-  _globals['_MCCREATED']._serialized_start=317
-  _globals['_MCCREATED']._serialized_end=406
-  _globals['_SCHEDULECREATED']._serialized_start=408
-  _globals['_SCHEDULECREATED']._serialized_end=515
-  _globals['_SCHEDULEPROPOSED']._serialized_start=517
-  _globals['_SCHEDULEPROPOSED']._serialized_end=625
-  _globals['_SCHEDULEWITHDRAWN']._serialized_start=627
-  _globals['_SCHEDULEWITHDRAWN']._serialized_end=736
-  _globals['_SCHEDULECONFIRMED']._serialized_start=738
-  _globals['_SCHEDULECONFIRMED']._serialized_end=847
-  _globals['_SCHEDULEREVISED']._serialized_start=849
-  _globals['_SCHEDULEREVISED']._serialized_end=956
-  _globals['_SCHEDULEARCHIVED']._serialized_start=958
-  _globals['_SCHEDULEARCHIVED']._serialized_end=1066
-  _globals['_SCHEDULECANCELLED']._serialized_start=1068
-  _globals['_SCHEDULECANCELLED']._serialized_end=1177
-  _globals['_PLANCHANGED']._serialized_start=1180
-  _globals['_PLANCHANGED']._serialized_end=1340
-  _globals['_BOOKINGCONFIRMED']._serialized_start=1342
-  _globals['_BOOKINGCONFIRMED']._serialized_end=1452
-  _globals['_BOOKINGMOVED']._serialized_start=1454
-  _globals['_BOOKINGMOVED']._serialized_end=1560
-  _globals['_BOOKINGRELEASED']._serialized_start=1562
-  _globals['_BOOKINGRELEASED']._serialized_end=1671
+  _globals['_ROOMCREATED']._serialized_start=252
+  _globals['_ROOMCREATED']._serialized_end=347
+  _globals['_MCCREATED']._serialized_start=349
+  _globals['_MCCREATED']._serialized_end=438
+  _globals['_SCHEDULECREATED']._serialized_start=440
+  _globals['_SCHEDULECREATED']._serialized_end=547
+  _globals['_SCHEDULEPROPOSED']._serialized_start=549
+  _globals['_SCHEDULEPROPOSED']._serialized_end=657
+  _globals['_SCHEDULEWITHDRAWN']._serialized_start=659
+  _globals['_SCHEDULEWITHDRAWN']._serialized_end=768
+  _globals['_SCHEDULECONFIRMED']._serialized_start=770
+  _globals['_SCHEDULECONFIRMED']._serialized_end=879
+  _globals['_SCHEDULEREVISED']._serialized_start=881
+  _globals['_SCHEDULEREVISED']._serialized_end=988
+  _globals['_SCHEDULEARCHIVED']._serialized_start=990
+  _globals['_SCHEDULEARCHIVED']._serialized_end=1098
+  _globals['_SCHEDULECANCELLED']._serialized_start=1100
+  _globals['_SCHEDULECANCELLED']._serialized_end=1209
+  _globals['_PLANCHANGED']._serialized_start=1212
+  _globals['_PLANCHANGED']._serialized_end=1372
+  _globals['_BOOKINGCONFIRMED']._serialized_start=1374
+  _globals['_BOOKINGCONFIRMED']._serialized_end=1484
+  _globals['_BOOKINGMOVED']._serialized_start=1486
+  _globals['_BOOKINGMOVED']._serialized_end=1592
+  _globals['_BOOKINGRELEASED']._serialized_start=1594
+  _globals['_BOOKINGRELEASED']._serialized_end=1703
+  _globals['_HOLDCREATED']._serialized_start=1705
+  _globals['_HOLDCREATED']._serialized_end=1800
+  _globals['_HOLDMOVEDUP']._serialized_start=1802
+  _globals['_HOLDMOVEDUP']._serialized_end=1897
+  _globals['_HOLDRELEASED']._serialized_start=1899
+  _globals['_HOLDRELEASED']._serialized_end=1995
+  _globals['_HOLDCONFIRMED']._serialized_start=1997
+  _globals['_HOLDCONFIRMED']._serialized_end=2094
+  _globals['_HOLDLOST']._serialized_start=2096
+  _globals['_HOLDLOST']._serialized_end=2188
+  _globals['_HOLDEXPIRED']._serialized_start=2190
+  _globals['_HOLDEXPIRED']._serialized_end=2285
 # @@protoc_insertion_point(module_scope)

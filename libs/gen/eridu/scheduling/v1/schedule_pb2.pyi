@@ -100,6 +100,8 @@ class _RuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rule.ValueType],
     """The show starts outside the schedule's period."""
     RULE_SHOW_STARTED: _Rule.ValueType  # 6
     """The show is live or completed and stays as it is."""
+    RULE_HELD_BY_OTHER: _Rule.ValueType  # 20
+    """Somebody else holds the room or MC at that time: a warning, the booking is made all the same."""
 
 class Rule(_Rule, metaclass=_RuleEnumTypeWrapper):
     """What a rule found."""
@@ -117,6 +119,8 @@ RULE_OUTSIDE_PERIOD: Rule.ValueType  # 5
 """The show starts outside the schedule's period."""
 RULE_SHOW_STARTED: Rule.ValueType  # 6
 """The show is live or completed and stays as it is."""
+RULE_HELD_BY_OTHER: Rule.ValueType  # 20
+"""Somebody else holds the room or MC at that time: a warning, the booking is made all the same."""
 Global___Rule: _TypeAlias = Rule  # noqa: Y015
 
 @_typing.final
@@ -312,6 +316,7 @@ class ShowRef(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     SCHEDULE_UID_FIELD_NUMBER: _builtins.int
     BUSY_FIELD_NUMBER: _builtins.int
+    HOLD_UID_FIELD_NUMBER: _builtins.int
     show_uid: _builtins.str
     """The show, `show_…`."""
     external_id: _builtins.str
@@ -322,6 +327,8 @@ class ShowRef(_message.Message):
     """Its schedule, `sched_…`; empty for a show without one."""
     busy: _builtins.bool
     """Somebody else's show: no more is said."""
+    hold_uid: _builtins.str
+    """The hold, `hold_…`, for RULE_HELD_BY_OTHER: its show is none yet."""
     def __init__(
         self,
         *,
@@ -330,10 +337,11 @@ class ShowRef(_message.Message):
         name: _builtins.str = ...,
         schedule_uid: _builtins.str = ...,
         busy: _builtins.bool = ...,
+        hold_uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "external_id", b"external_id", "name", b"name", "schedule_uid", b"schedule_uid", "show_uid", b"show_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "external_id", b"external_id", "hold_uid", b"hold_uid", "name", b"name", "schedule_uid", b"schedule_uid", "show_uid", b"show_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -354,6 +362,7 @@ class Problem(_message.Message):
     UNTIL_FIELD_NUMBER: _builtins.int
     INSIDE_PLAN_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    WARNING_FIELD_NUMBER: _builtins.int
     rule: Global___Rule.ValueType
     """The rule that was broken."""
     resource_uid: _builtins.str
@@ -364,6 +373,8 @@ class Problem(_message.Message):
     """The clash is inside the plan (true) or with a booking in force (false)."""
     message: _builtins.str
     """The sentence for people."""
+    warning: _builtins.bool
+    """Nothing is refused for it: it is only to be known."""
     @_builtins.property
     def show(self) -> Global___ShowRef:
         """The show that has the problem."""
@@ -387,10 +398,11 @@ class Problem(_message.Message):
         until: _timestamp_pb2.Timestamp | None = ...,
         inside_plan: _builtins.bool = ...,
         message: _builtins.str = ...,
+        warning: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "other", b"other", "show", b"show", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "inside_plan", b"inside_plan", "message", b"message", "other", b"other", "resource_name", b"resource_name", "resource_uid", b"resource_uid", "rule", b"rule", "show", b"show", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from", b"from", "inside_plan", b"inside_plan", "message", b"message", "other", b"other", "resource_name", b"resource_name", "resource_uid", b"resource_uid", "rule", b"rule", "show", b"show", "until", b"until", "warning", b"warning"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
