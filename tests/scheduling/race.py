@@ -14,12 +14,14 @@ from typing import Any
 import grpc
 from eridu.scheduling.v1 import booking_pb2, confirmation_pb2, schedule_service_pb2
 from eridu.scheduling.v1.booking_service_pb2 import BookShowRequest, ReleaseShowRequest
+from eridu.scheduling.v1.hold_service_pb2 import CreateHoldRequest, ReleaseHoldRequest
 from eridu.scheduling.v1.plan_pb2 import ImportPlanRequest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from libs.common import uids
 from tests.scheduling.history import NOTHING, Taken, Told
 from tests.scheduling.planning import production
-from tests.support.house import HEADER, House, at
+from tests.support.house import HEADER, House, at, tomorrow
 from tests.support.suite import Refusal, call
 
 AGAIN = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.ABORTED}
@@ -45,6 +47,7 @@ class Race:
     shows: list[str] = field(default_factory=lambda: [uids.new("show") for _ in range(24)])
     schedules: list[Any] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)  # of each show's confirmation, as last heard
+    holds: list[Any] = field(default_factory=list)  # that somebody has, or had
     planned_shows: set[str] = field(default_factory=set)
     plans: dict[tuple[str, int], Mapping[str, Taken]] = field(default_factory=dict)  # by schedule and version
     told: list[Told] = field(default_factory=list)
@@ -75,7 +78,7 @@ class Race:
 
 
 class Writer:
-    """One of many who book, move, release and confirm, as chance has it."""
+    """One of many who hold, book, move, release and confirm, as chance has it."""
 
     def __init__(self, race: Race, seed: str, planner: bool) -> None:
         self.race = race
@@ -87,7 +90,7 @@ class Writer:
         """Do one thing after the other while there is something left to do."""
         for _ in self.race.left:
             if not self.planner:
-                await self.random.choices([self.book, self.release], [5, 1])[0]()
+                await self.random.choices([self.book, self.release, self.hold, self.let_go], [5, 1, 1, 1])[0]()
             elif self.race.planned_shows and self.random.random() < 0.2:
                 await self.release_planned()
             else:
@@ -108,11 +111,29 @@ class Writer:
 
     async def book(self) -> None:
         """Book or move one of the shows that everybody books and moves."""
+        (start, end), (room, mcs) = self.when(), self.what()
+        await self.told(self.booking(at(start), at(end), room.uid, [one.uid for one in mcs]))
+
+    def booking(self, start: Timestamp, end: Timestamp, room_uid: str, mc_uids: Sequence[str]) -> BookShowRequest:
+        """What one of those shows asks for."""
         race, house = self.race, self.race.house
-        show_uid, (start, end), (room, mcs) = self.random.choice(race.shows), self.when(), self.what()
-        asked = BookShowRequest(
+        show_uid = self.random.choice(race.shows)
+        return BookShowRequest(
             show_uid=show_uid,
             confirmation=race.numbers.setdefault(show_uid, 1),
+            studio_uid=house.studio.uid,
+            client_uid=house.client.uid,
+            name="Race",
+            room_uid=room_uid,
+            mc_uids=mc_uids,
+            starts_at=start,
+            ends_at=end,
+        )
+
+    async def hold(self) -> None:
+        """Take an option on something."""
+        house, (start, end), (room, mcs) = self.race.house, self.when(), self.what()
+        asked = CreateHoldRequest(
             studio_uid=house.studio.uid,
             client_uid=house.client.uid,
             name="Race",
@@ -120,8 +141,24 @@ class Writer:
             mc_uids=[one.uid for one in mcs],
             starts_at=at(start),
             ends_at=at(end),
+            expires_at=tomorrow(),
         )
+        answer = await self.manager(asked)
+        if not isinstance(answer, Refusal):
+            self.race.holds.append(answer)
+
+    async def let_go(self) -> None:
+        """Give an option back, or book what it holds."""
+        if not self.race.holds:
+            return await self.hold()
+        held = self.race.holds.pop(self.random.randrange(len(self.race.holds)))
+        if self.random.random() < 0.5:
+            await self.manager(ReleaseHoldRequest(uid=held.uid, reason="race"))
+            return None
+        asked = self.booking(held.starts_at, held.ends_at, held.room_uid, held.mc_uids)
+        asked.hold_uid = held.uid
         await self.told(asked)
+        return None
 
     async def release(self) -> None:
         """Give back one of those shows; who books it again has to bring the next number."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from eridu.identity.v1.client_service_pb2 import CreateClientRequest
-from eridu.scheduling.v1 import confirmation_pb2, hold_pb2
+from eridu.scheduling.v1 import confirmation_pb2, events_pb2, hold_pb2
 from eridu.scheduling.v1.hold_service_pb2 import CreateHoldRequest, GetHoldRequest, ListHoldsRequest, ReleaseHoldRequest
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import text
@@ -111,6 +111,10 @@ async def test_holds_of_a_slot_stand_in_a_row_and_move_up(house: House, rival: s
     assert await said(ask, third) == ["created", "moved_up 1"]
     assert await said(ask, fourth) == ["created", "moved_up 3"]
     assert await said(ask, beside) == ["created"]
+    event = await ask("SELECT payload FROM ledger WHERE entity_uid = :uid AND action = 'hold.moved_up'", uid=fourth.uid)
+    assert events_pb2.HoldMovedUp.FromString(event[0].payload).hold == await house.member(
+        GetHoldRequest(uid=fourth.uid)
+    )
 
 
 async def test_a_hold_takes_the_turnaround_of_its_room_and_back_to_back_is_no_overlap(house: House) -> None:

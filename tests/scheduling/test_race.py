@@ -73,11 +73,30 @@ async def test_nobody_is_booked_twice_and_no_answered_booking_is_lost(house: Hou
     assert faults(race.history(), await stored(ask, house)) == [], repeat
     assert race.faults == [], repeat
     assert await untold(ask, house) == [], repeat
+    assert await ask(BOOKED_OVER, uid=house.studio.uid) == [], repeat
+    assert await ask(RANKED_WRONG, uid=house.studio.uid) == [], repeat
     await until(lambda: gone(ask, backends))  # a connection reports its deadlocks when it ends at the latest
     assert await count_deadlocks(ask) == deadlocks, repeat
-    for what in ("BookShow", "BookShow SLOT_TAKEN", "ReleaseShow", "ConfirmSchedule"):
+    for what in ("BookShow", "BookShow SLOT_TAKEN", "ReleaseShow", "ConfirmSchedule", "CreateHold", "ReleaseHold"):
         assert race.answers[what] > 0, f"no race: {race.answers}"
     assert await ask("SELECT FROM booking WHERE studio_uid = :uid AND released_at IS NULL", uid=house.studio.uid)
+
+
+# Holds that stand although their slot is booked, and holds that were told another rank than they have.
+BOOKED_OVER = """
+    SELECT hold.uid, booking.show_uid FROM hold JOIN hold_slot ON hold_id = hold.id
+    JOIN booking USING (resource_id)
+    WHERE hold.studio_uid = :uid AND state = 'held' AND hold_slot.period && booking.period AND released_at IS NULL
+"""
+RANKED_WRONG = """
+    SELECT uid, rank FROM hold
+    WHERE studio_uid = :uid AND state = 'held' AND rank <> 1 + (
+        SELECT count(DISTINCT older.uid) FROM hold AS older
+        JOIN hold_slot AS theirs ON theirs.hold_id = older.id
+        JOIN hold_slot AS mine ON mine.hold_id = hold.id AND mine.resource_uid = theirs.resource_uid
+        WHERE older.state = 'held' AND older.id < hold.id AND mine.period && theirs.period
+    )
+"""
 
 
 async def stored(ask: Asks, house: House) -> Stored:
