@@ -123,34 +123,6 @@ async def situation_of(reader: Reader, schedule: Schedule, lock: bool = False) -
     return plan, known, own, world
 
 
-async def list_bookings(
-    db: Database,
-    caller: Caller,
-    *,
-    studio_uid: str,
-    client_uid: str,
-    resource_uid: str,
-    kind: ResourceKind | None,
-    show_uid: str,
-    show_released: bool,
-    page: PageQuery,
-) -> Page[BookedResource]:
-    """The bookings that the caller may see, by start."""
-    visible = caller.visible()
-    async with db.read() as reader:
-        return await bookings.list_bookings(
-            reader,
-            studio_uid=studio_uid,
-            client_uid=client_uid,
-            resource_uid=resource_uid,
-            kind=kind,
-            show_uid=show_uid,
-            show_released=show_released,
-            visible=visible,
-            page=page,
-        )
-
-
 async def held_by_others(reader: Reader, slots: Sequence[Slot], now: datetime) -> list[Problem]:
     """Warnings: the holds of other clients that a booking of these slots would push aside."""
     return hold_rules.held_by_others(slots, await holds.slots_held(reader, slots, now))
@@ -189,3 +161,31 @@ async def list_holds(
             page=page,
         )
         return Page(await holds.show_holds(reader, found.rows, now), found.next_token)
+
+
+async def list_bookings(
+    db: Database,
+    caller: Caller,
+    *,
+    studio_uid: str,
+    client_uid: str,
+    resource_uid: str,
+    kind: ResourceKind | None,
+    show_uid: str,
+    show_released: bool,
+    page: PageQuery,
+) -> Page[BookedResource]:
+    """The bookings that the caller may see, by start."""
+    visible = caller.visible()
+    async with db.read() as reader:
+        return await bookings.list_bookings(
+            reader,
+            studio_uid=studio_uid,
+            client_uid=client_uid,
+            resource_uid=resource_uid,
+            kind=kind,
+            show_uid=show_uid,
+            show_released=show_released,
+            visible=visible,
+            page=page,
+        )

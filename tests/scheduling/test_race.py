@@ -30,7 +30,7 @@ from tests.support.suite import Suite, until
 
 WRITERS = 32
 REPLICAS = 3
-OPERATIONS = int(os.environ.get("ERIDU_RACE_OPERATIONS", "1000"))
+OPERATIONS = int(os.environ.get("ERIDU_RACE_OPERATIONS", "600"))
 
 
 @asynccontextmanager
