@@ -103,6 +103,22 @@ class Line:
 
         return ask
 
+    def unary_stream(self, path: str, *coders: Any, **options: Any) -> Callable[..., AsyncIterator[Message]]:
+        """A watch, as the stub's constructor asks for it: `async for` over its messages; refusals are raised."""
+        method: Any = self.channel.unary_stream(path, *coders, **options)
+
+        async def watch(request: Message, metadata: Sequence[tuple[str, str]] = ()) -> AsyncIterator[Message]:
+            stream = method(request, metadata=[("authorization", f"Bearer {self.token()}"), *metadata])
+            try:
+                async for message in stream:
+                    yield message
+            except grpc.aio.AioRpcError as error:
+                raise refusal_of(error) from error
+            finally:
+                stream.cancel()
+
+        return watch
+
 
 async def each(method: Callable[[Request], Awaitable[Any]], request: Request) -> AsyncIterator[Any]:
     """Every row of a list, page after page: `async for show in each(eridu.shows.ListShows, ListShowsRequest(…))`."""

@@ -51,6 +51,8 @@ class Config(BaseSettings):
     principal_ttl: float = Field(default=5.0, description="seconds that a caller's rights are cached at most")
     pool_size: int = Field(default=10, ge=1, description="connections for writing, and as many for reading")
     max_running: int = Field(default=64, ge=1, description="calls worked on at once")
+    max_streams: int = Field(default=1000, ge=0, description="watches served at once; more are RESOURCE_EXHAUSTED")
+    heartbeat: float = Field(default=15.0, gt=0, description="seconds after which a silent watch says that it lives")
     max_waiting: int = Field(default=512, ge=0, description="calls that may wait; more are RESOURCE_EXHAUSTED")
     log_format: str = Field(default="json", pattern="^(json|text)$")
     log_level: str = "INFO"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
 from libs.common.errors import Refused, Stale
 
 E = TypeVar("E", bound="Entity")
+
+
+def differ(one: Any, other: Any) -> bool:
+    """Whether two values are not the same; in free JSON 1 is not true."""
+    return bool(one != other) or (isinstance(one, Mapping) and json.dumps(one) != json.dumps(other))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +33,10 @@ class Entity:
     def etag(self) -> str:
         """What callers send back to be refused when somebody was faster."""
         return str(self.version)
+
+    def same_as(self, other: Entity) -> bool:
+        """Whether nothing differs."""
+        return not any(differ(getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
 
     def but(self: E, given: Mapping[str, Any]) -> E:
         """The same with other values."""

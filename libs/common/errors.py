@@ -11,8 +11,8 @@ a sentence for people, and the facts of the sentence. `rpc/status.py` turns it i
     Stale          somebody changed it first     ABORTED               read again, retry
     Denied         this caller may not           PERMISSION_DENIED     stop
 
-Two more are about the house, not the request: `Unauthenticated` (no valid token) and `Unavailable` (a store or a
-neighbour does not answer; retry).
+Three more are about the house, not the request: `Unauthenticated` (no valid token), `Unavailable` (a store or a
+neighbour does not answer; retry), and for watches `OutOfRange` (what was to be continued is gone; begin again).
 """
 
 from __future__ import annotations
@@ -76,6 +76,10 @@ class Stale(DomainError):
 
 class Denied(DomainError):
     """This caller may not."""
+
+
+class OutOfRange(DomainError):
+    """It asks for what is past and gone: begin again."""
 
 
 class Unauthenticated(DomainError):

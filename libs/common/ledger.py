@@ -22,7 +22,7 @@ from libs.common import uids
 from libs.common.bus import MAX_MESSAGE
 from libs.common.clock import now
 from libs.common.db import Tx
-from libs.common.entities import Entity
+from libs.common.entities import Entity, differ
 
 PARTITIONS = 16  # of the outbox: a partition belongs to one relay at a time, so the events of one entity leave in order
 
@@ -154,7 +154,7 @@ def entry(
     Internal keys (`id`) and what every change touches (`version`, `updated_at`) say nothing and stay out.
     """
     names = [f.name for f in fields(after) if f.name not in SILENT]
-    differing = [name for name in names if before is None or getattr(before, name) != getattr(after, name)]
+    differing = [name for name in names if before is None or differ(getattr(before, name), getattr(after, name))]
     return Entry(
         subject,
         event,

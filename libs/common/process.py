@@ -13,6 +13,7 @@ from typing import Any
 
 from eridu.identity.v1.access_service_pb2 import GetPrincipalRequest
 from eridu.identity.v1.access_service_pb2_grpc import AccessServiceStub
+from google.protobuf.message import Message
 
 from libs.common import logs
 from libs.common.access import Principal
@@ -20,6 +21,7 @@ from libs.common.bus import Bus, Unreachable
 from libs.common.config import Config
 from libs.common.consumers import Consumer, Hears
 from libs.common.db import Database, Refusals
+from libs.common.feed import Feed
 from libs.common.principals import Lookup, Principals
 from libs.common.relay import Relay
 from libs.common.repeat import Repeat
@@ -49,21 +51,24 @@ class Process:
         self.relay = Relay(config, self.bus, service)
         self.neighbours = Neighbours(config, service)
         self.principals = Principals(lookup or self.ask_identity, config.principal_ttl)
+        authenticate = interceptors.authenticate(Verifier(config), self.principals)
         self.server = Server(
             config,
             service,
             [
                 interceptors.bound_time,
                 interceptors.admit(config),
-                interceptors.authenticate(Verifier(config), self.principals),
+                authenticate,
                 interceptors.ask_declaration,
                 interceptors.read_and_validate,
                 interceptors.repeat_lost_races,
                 interceptors.answer_once,
             ],
+            authenticate,
         )
         self.consumers: list[Consumer] = []
         self.repeats: list[Repeat] = []
+        self.feed: Feed | None = None
         self.listening: list[asyncio.Task[None]] = []
         self.relaying: list[asyncio.Task[None]] = []
         self.db.committed = self.relay.wake
@@ -76,6 +81,11 @@ class Process:
     def repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
         """Do something again and again while the process runs; every replica does."""
         self.repeats.append(Repeat(seconds, work))
+
+    def watched(self, events: dict[str, type[Message]]) -> Feed:
+        """What this service says of these, for those who watch."""
+        self.feed = Feed(self.bus, self.service, events)
+        return self.feed
 
     async def ask_identity(self, claims: Claims) -> Principal:
         """The rights behind a token, from identity."""
@@ -100,6 +110,9 @@ class Process:
         self.relaying = [asyncio.create_task(self.relay.run())]
         self.listening = [asyncio.create_task(consumer.run()) for consumer in self.consumers]
         self.listening += [asyncio.create_task(repeat.run()) for repeat in self.repeats]
+        if self.feed is not None:
+            await self.feed.start()
+            self.listening.append(asyncio.create_task(self.feed.run()))
         for task in (*self.relaying, *self.listening):
             task.add_done_callback(self.on_ended)
         await self.before_serving()
@@ -129,6 +142,8 @@ class Process:
             await consumer.stop()
         for repeat in self.repeats:
             await repeat.stop()
+        if self.feed is not None:
+            self.feed.stopping.set()
         await ended(self.listening)
         await self.relay.stop()
         await ended(self.relaying)

@@ -32,7 +32,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
 
 from libs.common.db import Reader, Tx
-from libs.common.entities import Entity
+from libs.common.entities import Entity, differ
 from libs.common.errors import NotFound, Stale
 
 E = TypeVar("E", bound=Entity)
@@ -134,7 +134,7 @@ async def save_one(tx: Tx, table: Table, noun: str, before: E, after: E, now: da
     differing = {
         name: value
         for name, value in values_of(table, saved).items()
-        if name not in {"uid", "created_at"} and value != getattr(before, name)
+        if name not in {"uid", "created_at"} and differ(value, getattr(before, name))
     }
     guarded = update(table).where(table.c.uid == before.uid, table.c.version == before.version)
     if (await tx.execute(guarded.values(**differing, **more))).rowcount == 0:

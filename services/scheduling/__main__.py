@@ -13,7 +13,7 @@ from eridu.scheduling.v1.schedule_service_pb2_grpc import add_ScheduleServiceSer
 from libs.common.clock import now
 from libs.common.config import Config
 from libs.common.process import Process, main
-from services.scheduling import consumers
+from services.scheduling import consumers, watches
 from services.scheduling.commands.holds import sweep_holds
 from services.scheduling.neighbours import Identity
 from services.scheduling.servicers.bookings import Bookings
@@ -33,8 +33,9 @@ def compose(config: Config) -> Process:
     server.add(add_RoomServiceServicer_to_server, Rooms(db, now, identity))
     server.add(add_McServiceServicer_to_server, Mcs(db, now, identity))
     server.add(add_ScheduleServiceServicer_to_server, Schedules(db, now, identity))
-    server.add(add_BookingServiceServicer_to_server, Bookings(db, now))
     server.add(add_HoldServiceServicer_to_server, Holds(db, now, identity))
+    feed = process.watched(watches.EVENTS)
+    server.add(add_BookingServiceServicer_to_server, Bookings(db, now, feed, config.heartbeat))
     process.hear("production", consumers.of_production(db))
     process.repeat(HOLDS_SWEPT_EVERY, lambda: sweep_holds(db, now))
     return process

@@ -8,13 +8,14 @@ from datetime import datetime
 
 from libs.common.access import Caller
 from libs.common.db import Database, Reader
+from libs.common.errors import Refused
 from libs.common.pages import Page, PageQuery
 from services.scheduling.domain import hold as hold_rules
 from services.scheduling.domain.booking import Problem, ShowBooking, Slot, Taken, all_problems
 from services.scheduling.domain.confirmation import wanted_of
 from services.scheduling.domain.resource import MC, ROOM, Mc, Resource, ResourceKind, Room
 from services.scheduling.domain.schedule import SCHEDULE, PlannedShow, Schedule, ScheduleStatus
-from services.scheduling.store import bookings, holds, resources, schedules
+from services.scheduling.store import bookings, holds, resources, schedules, watched
 from services.scheduling.store.bookings import BookedResource
 from services.scheduling.store.holds import Shown
 
@@ -189,3 +190,54 @@ async def list_bookings(
             visible=visible,
             page=page,
         )
+
+
+MOST_IN_A_CALENDAR = 5_000  # shows
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """What a calendar shows: whose it is, the shows, and the names of their rooms by uid."""
+
+    name: str
+    booked: Sequence[ShowBooking]
+    rooms: Mapping[str, str]
+
+
+async def export_calendar(
+    db: Database,
+    caller: Caller,
+    *,
+    room_uid: str,
+    mc_uid: str,
+    schedule_uid: str,
+    ends_after: datetime | None,
+    starts_before: datetime | None,
+) -> Calendar:
+    """The shows of a room, an MC or a schedule; an MC's also for the user that the MC is."""
+    if room_uid:
+        room = await get_room(db, caller, room_uid)
+        name, studio_uid = room.name, room.studio_uid
+    elif schedule_uid:
+        schedule = await get_schedule(db, caller, schedule_uid)
+        name, studio_uid = schedule.name, schedule.studio_uid
+    else:
+        async with db.read() as reader:
+            mc = await resources.load_mc(reader, mc_uid)
+        if not caller.is_self(mc.user_uid):
+            caller.require(MC, mc_uid, mc.studio_uid)
+        name, studio_uid = mc.name, mc.studio_uid
+    async with db.read() as reader:
+        booked = await watched.list_booked(
+            reader,
+            room_uid=room_uid,
+            mc_uid=mc_uid,
+            schedule_uid=schedule_uid,
+            ends_after=ends_after,
+            starts_before=starts_before,
+            most=MOST_IN_A_CALENDAR + 1,
+        )
+        if len(booked) > MOST_IN_A_CALENDAR:
+            raise Refused("CALENDAR_TOO_LARGE", f"more than {MOST_IN_A_CALENDAR} shows: name a shorter time")
+        rooms = await resources.find_resources(reader, studio_uid, {one.planned.room_uid for one in booked} - {""})
+    return Calendar(name, booked, {room.uid: room.name for room in rooms})

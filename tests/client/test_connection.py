@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 from eridu.identity.v1.client_service_pb2 import CreateClientRequest, GetClientRequest, ListClientsRequest
 from eridu.identity.v1.user_service_pb2 import CreateUserRequest, GetMeRequest
+from eridu.scheduling.v1.booking_service_pb2 import WatchBookingsRequest
 
 from libs.client.connection import SERVICES, Eridu, each, with_request_id
 from libs.common.errors import AlreadyExists, Denied, Invalid, NotFound, Unauthenticated, Unavailable
+from tests.support.house import build_house
 from tests.support.suite import ADMIN, Suite
 
 NOBODY = "127.0.0.1:1"  # no server listens there
@@ -83,6 +85,17 @@ async def test_a_service_that_is_away_is_unavailable(suite: Suite):
     async with Eridu(dict.fromkeys(SERVICES, NOBODY), suite.token(ADMIN)) as eridu:
         with pytest.raises(Unavailable):
             await eridu.users.GetMe(GetMeRequest(), timeout=3)
+
+
+async def test_a_watch_is_iterated_and_its_refusal_is_raised(admin: Eridu, suite: Suite):
+    house = await build_house(suite)
+    request = WatchBookingsRequest(studio_uid=house.studio.uid)
+    async for part in admin.bookings.WatchBookings(request):
+        assert part.live
+        break
+    with pytest.raises(Invalid) as bad:
+        await anext(aiter(admin.bookings.WatchBookings(WatchBookingsRequest())))
+    assert bad.value.reason == "REQUEST_INVALID"
 
 
 async def test_all_pages_of_a_list_come_in_order_and_once(admin: Eridu):

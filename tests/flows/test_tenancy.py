@@ -205,7 +205,7 @@ async def secrets_of(theirs: Tenant, own: Tenant) -> set[str]:
         return not silent
 
     try:
-        await until(all_told, within=15)
+        await until(all_told, within=60)
     except AssertionError as error:
         raise AssertionError(f"have build_tenant make something that a system admin sees here: {silent}") from error
     failed = [f"{question}: {there}" for question, there, _ in told if there.code in PROVES_NOTHING]

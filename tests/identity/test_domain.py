@@ -13,7 +13,7 @@ from libs.common import uids
 from libs.common.errors import DomainError, Invalid, Refused, Unavailable
 from services.identity.domain.access import Declaration, Question, Reason, Rights, Who, answer
 from services.identity.domain.group import Studio, require_unused
-from services.identity.domain.membership import Role, require_admin_left, require_future_end
+from services.identity.domain.membership import Role, require_admin_left, require_future
 from services.identity.domain.nouns import CLIENT, STUDIO, USER, fresh
 from services.identity.domain.trail import Audit, Dependant, dependant, newest
 from services.identity.domain.user import User, address, require_another
@@ -107,9 +107,12 @@ def test_a_group_keeps_an_admin():
 
 
 def test_a_membership_does_not_end_before_it_is_granted():
-    require_future_end(None, NOW)
-    require_future_end(NOW.replace(day=2), NOW)
-    assert refusal(Invalid, lambda: require_future_end(NOW, NOW)) == "PERIOD_INVALID"
+    later = NOW.replace(day=2)
+    require_future(None, None, NOW)
+    require_future(later, None, NOW)
+    require_future(NOW, later, NOW)
+    for starts_at, ends_at in ((None, NOW), (later, later)):
+        assert refusal(Invalid, lambda: require_future(starts_at, ends_at, NOW)) == "PERIOD_INVALID"  # noqa: B023
 
 
 def test_a_group_in_use_says_by_what():
@@ -216,3 +219,9 @@ def test_without_a_key_nothing_is_sealed():
 def test_a_key_ring_that_is_none_stops_the_start(setting: str):
     with pytest.raises(ValueError, match="key ring"):
         Keyring.of(setting)
+
+
+def test_in_free_json_one_is_not_true():
+    one = Studio(**fresh(STUDIO, NOW), name="x", time_zone="UTC", metadata={"live": 1})
+    assert one.same_as(one.but({"metadata": {"live": 1}}))
+    assert not one.same_as(one.but({"metadata": {"live": True}}))

@@ -91,12 +91,12 @@ async def test_what_a_service_does_for_somebody_names_both(house: House):
     assert {one.action for one in mine} >= {"room.created", "show.created", "show.confirmed", "booking.confirmed"}
     theirs = await audits(house.root, actor="service:production", group_uid=house.studio.uid)
     assert {one.action for one in theirs} == {"booking.confirmed"}
-    assert {one.service for one in await audits(house.root, 5, group_uid=house.studio.uid)} == {
-        "identity",
-        "scheduling",
-        "production",
-        "tasks",
-    }
+
+    async def everybody() -> bool:
+        found = await audits(house.root, group_uid=house.studio.uid)
+        return {one.service for one in found} == {"identity", "scheduling", "production", "tasks"}
+
+    assert await until(everybody)
 
 
 async def test_a_client_sees_its_own_and_a_studio_its_own(house: House, suite: Suite):

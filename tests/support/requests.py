@@ -27,6 +27,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "eridu.scheduling.v1.ImportPlanRequest": {
         "csv": "external_id,name,room,mcs,platforms,start,end\n1,Show,,,,2026-03-20T10:00,2026-03-20T11:00"
     },
+    "eridu.scheduling.v1.WatchBookingsRequest": {"ends_after": Timestamp(seconds=1)},  # all there ever was
 }
 
 EXAMPLES = ("a", "A", "1", "12:00", "2026-03-01", "2026-03-01T12:00", "Europe/Brussels", "image/png", "a.b")

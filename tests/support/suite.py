@@ -61,7 +61,7 @@ class Suite:
             service_key=str(self.keys / f"{service}.pem"),
             admin_ext_id=ADMIN,
             secret_keys=SecretStr(SECRET_KEYS if service == "identity" else ""),
-            **{"reflection": True, "pool_size": 5, "log_level": "WARNING", **addresses, **more},
+            **{"heartbeat": 0.2, "reflection": True, "pool_size": 5, "log_level": "WARNING", **addresses, **more},
         )
 
     async def start(self, services: Iterable[str] = ("identity", "scheduling", "tasks", "production")) -> None:
@@ -127,6 +127,10 @@ class As:
         """Call the RPC that takes this request."""
         return await call(self.suite.channels, request, self.metadata)
 
+    def watch(self, request: Any) -> Any:
+        """The stream of the RPC that takes this request: `await stream.read()`, and `stream.cancel()`."""
+        return watch(self.suite.channels, request, self.metadata)
+
 
 async def call(
     channels: Mapping[str, grpc.aio.Channel],
@@ -134,14 +138,32 @@ async def call(
     metadata: list[tuple[str, str]] | None = None,
     timeout: float = 30,
 ) -> Any:
-    """Call the RPC whose request this is: `CreateRoomRequest` goes to `RoomService/CreateRoom`."""
+    """Call the RPC whose request this is: `CreateRoomRequest` goes to `CreateRoom`; of a stream, its first message."""
     found = method_of(request.DESCRIPTOR)
+    if found.server_streaming:
+        stream = watch(channels, request, metadata or [])
+        async with asyncio.timeout(timeout):
+            first = await stream.read()
+        stream.cancel()
+        return first
     multi = channels[request.DESCRIPTOR.file.package.split(".")[1]].unary_unary(
         f"/{found.containing_service.full_name}/{found.name}",
         request_serializer=type(request).SerializeToString,
         response_deserializer=message_factory.GetMessageClass(found.output_type).FromString,
     )
     return await multi(request, metadata=metadata, timeout=timeout)
+
+
+def watch(channels: Mapping[str, grpc.aio.Channel], request: Any, metadata: list[tuple[str, str]]) -> Any:
+    """Open a stream."""
+    found = method_of(request.DESCRIPTOR)
+    channel: Any = channels[request.DESCRIPTOR.file.package.split(".")[1]]
+    multi = channel.unary_stream(
+        f"/{found.containing_service.full_name}/{found.name}",
+        request_serializer=type(request).SerializeToString,
+        response_deserializer=message_factory.GetMessageClass(found.output_type).FromString,
+    )
+    return multi(request, metadata=metadata)
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +27,8 @@ class Method:
     request: type[Message]
     access: Access
     mutates: bool
-    handler: Callable[[Any, Any], Awaitable[Message]]
+    handler: Callable[[Any, Any], Any]  # answers a message; the stream of a watch, if `streams`
+    streams: bool = False
 
     @property
     def domain(self) -> str:
@@ -47,6 +48,7 @@ class Call:
     caller: Caller = field(default_factory=Caller)
     user_token: str = ""
     deadline: float = 0.0  # monotonic seconds
+    stream: AsyncGenerator[Message, None] | None = None  # of a watch, from its second message on
     started: float = field(default_factory=time.monotonic)
 
     def remaining(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -18,7 +18,7 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from libs.common.config import Config
-from libs.common.errors import DomainError
+from libs.common.errors import DomainError, Overloaded, Stale, Unavailable
 from libs.common.rpc import status, tls
 from libs.common.rpc.call import Call, Method, current
 from libs.common.rpc.interceptors import Interceptor, Proceed
@@ -50,7 +50,10 @@ class AccessUndeclared(Exception):
 class Server:
     """A grpc.aio server with health, reflection where configured, and the interceptors around every method."""
 
-    def __init__(self, config: Config, service: str, interceptors: Sequence[Interceptor]) -> None:
+    def __init__(
+        self, config: Config, service: str, interceptors: Sequence[Interceptor], recheck: Interceptor | None = None
+    ) -> None:
+        self.recheck = recheck or let_pass  # who a caller is, asked again while a watch goes on
         self.config = config
         self.service = service
         self.interceptors = interceptors
@@ -59,6 +62,8 @@ class Server:
         self.health = health_aio.HealthServicer()
         self.port = 0
         self.changes: set[asyncio.Task[Outcome]] = set()  # mutating calls in hand, their callers there or gone
+        self.watches = 0
+        self.draining = asyncio.Event()
 
     def add(self, register: Callable[[Any, Any], None], servicer: object) -> None:
         """Serve a servicer; `register` is its generated `add_…Servicer_to_server`, which calls the two below."""
@@ -82,37 +87,83 @@ class Server:
                 request=message_factory.GetMessageClass(method.input_type),
                 access=access,
                 mutates=options.idempotency_level != MethodOptions.NO_SIDE_EFFECTS,
-                handler=handlers[method.name].unary_unary,
+                handler=handlers[method.name].unary_stream or handlers[method.name].unary_unary,
+                streams=method.server_streaming,
             )
-            wrapped[method.name] = grpc.unary_unary_rpc_method_handler(self.wrap(known))
+            wrapped[method.name] = (
+                grpc.unary_stream_rpc_method_handler(self.wrap_watch(known))
+                if known.streams
+                else grpc.unary_unary_rpc_method_handler(self.wrap(known))
+            )
         self.names.append(name)
         self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, wrapped),))
 
     def wrap(self, method: Method) -> Callable[[bytes, Any], Any]:
         """The method with all interceptors around it, from bytes to bytes."""
-        proceed: Proceed = handle
-        for interceptor in reversed(self.interceptors):
-            proceed = around(interceptor, proceed)
+        proceed = self.through_all(handle)
 
         async def serve(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
-            metadata: dict[str, list[str]] = {}
-            for key, value in context.invocation_metadata() or ():
-                if isinstance(value, str):
-                    metadata.setdefault(key, []).append(value)
-            call = Call(method, body, context, metadata)
-            call.caller.trace_id = trace_id(metadata)
-            current.set(call)
+            call = begin(method, body, context)
             answer = await (self.to_its_end(call, proceed) if method.mutates else outcome(call, proceed))
             if isinstance(answer, bytes):
                 return answer
-            if answer is None:
-                await context.abort(grpc.StatusCode.INTERNAL, "internal error")
-            rich = status.to_status(answer, method.domain)
-            details = ((status.DETAILS, rich.SerializeToString()),)
-            await context.abort(status.CODES[type(answer)], rich.message, details)
+            await refuse(call, answer)
             raise AssertionError("abort raises")
 
         return serve
+
+    def wrap_watch(self, method: Method) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
+        """A watch: its first message comes like any answer; before each of the others the caller's rights are asked."""
+        proceed = self.through_all(open_watch)
+
+        async def serve(body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[bytes]:
+            call = begin(method, body, context)
+            answer = await outcome(call, proceed) if self.watches < self.config.max_streams else too_many()
+            if not isinstance(answer, bytes):
+                await refuse(call, answer)
+                return
+            yield answer
+            self.watches += 1
+            try:
+                while True:
+                    following = await outcome(call, self.follow, silent=True)
+                    if not isinstance(following, bytes):
+                        await refuse(call, following)
+                        return
+                    yield following
+            finally:
+                self.watches -= 1
+                await call.stream.aclose()  # type: ignore[union-attr]
+                log_call(call, "CLOSED", "")
+
+        return serve
+
+    async def follow(self, call: Call) -> bytes:
+        """The next message of a watch, if its caller may still have it; Unavailable when the server drains."""
+        assert call.stream is not None
+        following, draining = asyncio.ensure_future(anext(call.stream)), asyncio.ensure_future(self.draining.wait())
+        try:
+            await asyncio.wait({following, draining}, return_when=asyncio.FIRST_COMPLETED)
+            if draining.done():
+                raise Unavailable("DRAINING", "this server goes: continue on another one")
+            message = following.result()
+        finally:
+            draining.cancel()
+            if not following.done():
+                following.cancel()
+                await asyncio.wait({following})
+        rights = call.caller.principal
+        await self.recheck(call, nothing)
+        if call.caller.principal != rights:
+            raise Stale("RIGHTS_CHANGED", "your rights have changed: continue from the last cursor")
+        return message.SerializeToString()
+
+    def through_all(self, innermost: Proceed) -> Proceed:
+        """All interceptors around something."""
+        proceed = innermost
+        for interceptor in reversed(self.interceptors):
+            proceed = around(interceptor, proceed)
+        return proceed
 
     async def to_its_end(self, call: Call, proceed: Proceed) -> Outcome:
         """Work on a change to its end even when its caller leaves: half a change is none."""
@@ -148,12 +199,55 @@ class Server:
         """Say NOT_SERVING, take no new calls, let those in hand end."""
         await self.say(health_pb2.HealthCheckResponse.NOT_SERVING)
         until = time.monotonic() + grace
+        self.draining.set()
         await self.server.stop(grace)
         if self.changes:  # of callers who left
             await asyncio.wait(self.changes, timeout=max(until - time.monotonic(), 0.5))
 
 
-async def outcome(call: Call, proceed: Proceed) -> Outcome:
+def begin(method: Method, body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Call:
+    """A call comes in."""
+    metadata: dict[str, list[str]] = {}
+    for key, value in context.invocation_metadata() or ():
+        if isinstance(value, str):
+            metadata.setdefault(key, []).append(value)
+    call = Call(method, body, context, metadata)
+    call.caller.trace_id = trace_id(metadata)
+    current.set(call)
+    return call
+
+
+async def refuse(call: Call, refusal: DomainError | None) -> None:
+    """End a call with its refusal; a bug says nothing."""
+    if refusal is None:
+        await call.context.abort(grpc.StatusCode.INTERNAL, "internal error")
+        return
+    rich = status.to_status(refusal, call.method.domain)
+    await call.context.abort(status.CODES[type(refusal)], rich.message, ((status.DETAILS, rich.SerializeToString()),))
+
+
+def too_many() -> Overloaded:
+    """The refusal of one watch more than this server keeps."""
+    return Overloaded("TOO_MANY_WATCHES", "too many watches at once: try again, or another server")
+
+
+async def nothing(call: Call) -> bytes:
+    """The end of an interceptor that is asked for its own sake."""
+    return b""
+
+
+async def let_pass(call: Call, proceed: Proceed) -> bytes:
+    """The interceptor that does nothing."""
+    return await proceed(call)
+
+
+async def open_watch(call: Call) -> bytes:
+    """The innermost step of a watch: its first message; the rest waits in the call."""
+    call.stream = call.method.handler(call.request, call.context)
+    return (await anext(call.stream)).SerializeToString()
+
+
+async def outcome(call: Call, proceed: Proceed, silent: bool = False) -> Outcome:
     """What a call comes to, logged: its answer or its refusal, or None for a bug, of which nothing leaves the house."""
     try:
         answer = await proceed(call)
@@ -165,7 +259,8 @@ async def outcome(call: Call, proceed: Proceed) -> Outcome:
         return refusal_logged(call, error)
     except Exception as error:
         return refusal_logged(call, error)
-    log_call(call, "OK", "")
+    if not silent:
+        log_call(call, "OK", "")
     return answer
 
 

@@ -74,7 +74,7 @@ async def change(
         caller.require(noun, uid, uid)
         group.expect(noun, etag)
         moved = move(group)
-        if moved == group:
+        if moved.same_as(group):
             return group
         saved = await store.save_group(tx, noun, group, moved, clock())
         await ledger.record(tx, convert.said_of_group(verb, group, saved, reason))

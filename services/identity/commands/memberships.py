@@ -10,7 +10,7 @@ from libs.common.access import Caller
 from libs.common.clock import Clock
 from libs.common.db import Database, Tx
 from services.identity import convert
-from services.identity.domain.membership import Membership, Role, require_admin_left, require_future_end
+from services.identity.domain.membership import Membership, Role, require_admin_left, require_future
 from services.identity.domain.nouns import GROUP, MEMBERSHIP, fresh
 from services.identity.store import memberships as store
 from services.identity.store import users as user_store
@@ -39,7 +39,7 @@ async def grant_membership(
         ends_at=ends_at,
     )
     async with db.begin(caller) as tx:
-        require_future_end(ends_at, now)  # in here: a request that is replayed may have ended since
+        require_future(starts_at, ends_at, now)  # in here: a request that is replayed may have ended since
         ended = await store.find_membership(tx, user_uid, group_uid)
         if ended is not None and ended.ends_at is not None and ended.ends_at <= now:
             await save(tx, ended, ended.delete(now), now, "revoked", "it had ended")
@@ -80,7 +80,7 @@ async def change(
             caller.require(MEMBERSHIP, uid, before.group_uid)
         before.expect(MEMBERSHIP, etag)
         after = move(before)
-        if after == before:
+        if after.same_as(before):
             return before
         await store.lock_groups(tx, [before.group_uid])
         if before.role is Role.ADMIN and before.counts(now):

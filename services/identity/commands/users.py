@@ -63,8 +63,9 @@ async def delete_user(db: Database, caller: Caller, clock: Clock, uid: str, etag
     require_another(caller.user_uid, uid)
     now = clock()
     async with db.begin(caller) as tx:
+        await store.load_user(tx, uid, lock=True)  # so that nobody grants a role meanwhile
+        await membership_store.lock_groups(tx, await membership_store.find_groups(tx, uid))
         groups = await membership_store.find_admin_groups(tx, uid, now)
-        await membership_store.lock_groups(tx, groups)
         require_admin_left(await membership_store.without_other_admin(tx, groups, uid, now))
         return await change(tx, clock, uid, etag, reason, "deleted", lambda user: user.delete(now))
 
@@ -115,7 +116,7 @@ async def change(
     user = await store.load_user(tx, uid, lock=True, deleted=deleted)
     user.expect(USER, etag)
     moved = move(user)
-    if moved == user:
+    if moved.same_as(user):
         return user
     saved = await store.save_user(tx, user, moved, clock())
     await ledger.record(tx, convert.said_of_user(verb, user, saved, reason))

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import available_timezones
 
 from libs.common.entities import Entity
 from libs.common.errors import FieldViolation, Invalid, Refused
@@ -62,11 +63,15 @@ class Platform(Group):
 
 def known_time_zone(name: str) -> None:
     """Refuse what is no IANA time zone."""
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    if name not in time_zones():
         message = f"there is no time zone {name!r}"
-        raise Invalid("TIME_ZONE_UNKNOWN", message, [FieldViolation("time_zone", message)], name=name) from error
+        raise Invalid("TIME_ZONE_UNKNOWN", message, [FieldViolation("time_zone", message)], name=name)
+
+
+@cache
+def time_zones() -> set[str]:
+    """The names of all IANA time zones."""
+    return available_timezones() - {"localtime", "posixrules", "Factory"}
 
 
 def require_unused(noun: str, uid: str, dependants: Mapping[str, int]) -> None:

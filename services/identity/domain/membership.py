@@ -45,10 +45,10 @@ class Membership(Entity):
         return replace(self, role=role)
 
 
-def require_future_end(ends_at: datetime | None, now: datetime) -> None:
+def require_future(starts_at: datetime | None, ends_at: datetime | None, now: datetime) -> None:
     """A membership that is over before it begins is a mistake."""
-    if ends_at is not None and ends_at <= now:
-        message = "must be in the future"
+    if ends_at is not None and ends_at <= max(now, starts_at or now):
+        message = "must be in the future, and after starts_at"
         raise Invalid("PERIOD_INVALID", f"ends_at: {message}", [FieldViolation("ends_at", message)])
 
 

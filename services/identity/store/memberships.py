@@ -98,6 +98,11 @@ async def is_in_any(reader: Reader, user_uid: str, group_uids: Collection[str]) 
     return (await reader.execute(query)).first() is not None
 
 
+async def find_groups(reader: Reader, user_uid: str) -> list[str]:
+    """The groups in which a user has a living membership."""
+    return sorted(row.group_uid for row in await reader.execute(MEMBERSHIPS.where(user.c.uid == user_uid)))
+
+
 async def find_admin_groups(reader: Reader, user_uid: str, now: datetime) -> list[str]:
     """The groups in which a user is an admin now."""
     query = MEMBERSHIPS.where(user.c.uid == user_uid, membership.c.role == Role.ADMIN, in_force(now))

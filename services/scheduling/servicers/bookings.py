@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -9,12 +11,15 @@ from eridu.scheduling.v1 import booking_pb2, booking_service_pb2, booking_servic
 
 from libs.common.clock import Clock
 from libs.common.db import Database
+from libs.common.feed import Feed
+from libs.common.messages import time_of
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
-from services.scheduling import queries
+from services.scheduling import queries, watches
 from services.scheduling.commands import bookings as commands
 from services.scheduling.convert import bookings as convert
 from services.scheduling.convert import resources as convert_resources
+from services.scheduling.convert.calendar import calendar
 
 BY_START = (datetime, str)  # the sort key of the list
 
@@ -22,8 +27,8 @@ BY_START = (datetime, str)  # the sort key of the list
 class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
     """Who has which room and which MC, and when."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
-        self.db, self.clock = db, clock
+    def __init__(self, db: Database, clock: Clock, feed: Feed, heartbeat: float) -> None:
+        self.db, self.clock, self.feed, self.heartbeat = db, clock, feed, heartbeat
 
     async def BookShow(self, request: booking_service_pb2.BookShowRequest, context: Any) -> booking_pb2.ShowBooking:
         """Book a show that has no schedule."""
@@ -56,4 +61,44 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
         )
         return booking_service_pb2.ListBookingsResponse(
             bookings=[convert.booking(booked) for booked in page.rows], next_page_token=page.next_token
+        )
+
+    async def WatchBookings(
+        self, request: booking_service_pb2.WatchBookingsRequest, context: Any
+    ) -> AsyncIterator[booking_service_pb2.WatchBookingsResponse]:
+        """Watch what shows have booked."""
+        parts = watches.watch_bookings(
+            self.db,
+            caller(),
+            self.feed,
+            studio_uid=request.studio_uid,
+            client_uid=request.client_uid,
+            ends_after=time_of(request.ends_after) if request.HasField("ends_after") else self.clock(),
+            cursor=request.cursor,
+            heartbeat=self.heartbeat,
+        )
+        async with aclosing(parts):
+            async for part in parts:
+                yield booking_service_pb2.WatchBookingsResponse(
+                    bookings=[*map(convert.show_booking, part.read), *part.said],
+                    snapshot=part.snapshot,
+                    live=part.live,
+                    cursor=part.cursor,
+                )
+
+    async def ExportCalendar(
+        self, request: booking_service_pb2.ExportCalendarRequest, context: Any
+    ) -> booking_service_pb2.ExportCalendarResponse:
+        """Bookings as an iCalendar file."""
+        found = await queries.export_calendar(
+            self.db,
+            caller(),
+            room_uid=request.room_uid,
+            mc_uid=request.mc_uid,
+            schedule_uid=request.schedule_uid,
+            ends_after=time_of(request.ends_after) if request.HasField("ends_after") else None,
+            starts_before=time_of(request.starts_before) if request.HasField("starts_before") else None,
+        )
+        return booking_service_pb2.ExportCalendarResponse(
+            ics=calendar(found.name, found.booked, found.rooms, self.clock()), show_count=len(found.booked)
         )

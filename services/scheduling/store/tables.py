@@ -116,6 +116,14 @@ show_booking = Table(
     Column("schedule_uid", Text, nullable=False),
     *planned_columns(),
 )
+for name in ("studio_uid", "client_uid"):  # snapshots for those who watch
+    Index(
+        f"show_booking_{name}_idx",
+        show_booking.c[name],
+        show_booking.c.ends_at,
+        show_booking.c.show_uid,
+        postgresql_where=show_booking.c.in_force,
+    )
 Index("show_booking_schedule_idx", show_booking.c.schedule_uid, postgresql_where=show_booking.c.in_force)
 
 booking = Table(

@@ -21,6 +21,146 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class ExportCalendarRequest(_message.Message):
+    """What ExportCalendar needs: a room, an MC or a schedule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_UID_FIELD_NUMBER: _builtins.int
+    MC_UID_FIELD_NUMBER: _builtins.int
+    SCHEDULE_UID_FIELD_NUMBER: _builtins.int
+    ENDS_AFTER_FIELD_NUMBER: _builtins.int
+    STARTS_BEFORE_FIELD_NUMBER: _builtins.int
+    room_uid: _builtins.str
+    """The room, `room_…`."""
+    mc_uid: _builtins.str
+    """The MC, `mc_…`."""
+    schedule_uid: _builtins.str
+    """The schedule, `sched_…`."""
+    @_builtins.property
+    def ends_after(self) -> _timestamp_pb2.Timestamp:
+        """Only shows that end after this (UTC); absent: from the beginning."""
+
+    @_builtins.property
+    def starts_before(self) -> _timestamp_pb2.Timestamp:
+        """Only shows that start before this (UTC); absent: without end."""
+
+    def __init__(
+        self,
+        *,
+        room_uid: _builtins.str = ...,
+        mc_uid: _builtins.str = ...,
+        schedule_uid: _builtins.str = ...,
+        ends_after: _timestamp_pb2.Timestamp | None = ...,
+        starts_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_after", b"ends_after", "starts_before", b"starts_before"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_after", b"ends_after", "mc_uid", b"mc_uid", "room_uid", b"room_uid", "schedule_uid", b"schedule_uid", "starts_before", b"starts_before"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportCalendarRequest: _TypeAlias = ExportCalendarRequest  # noqa: Y015
+
+@_typing.final
+class ExportCalendarResponse(_message.Message):
+    """A calendar."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ICS_FIELD_NUMBER: _builtins.int
+    SHOW_COUNT_FIELD_NUMBER: _builtins.int
+    ics: _builtins.str
+    """The file, `text/calendar`, in UTC."""
+    show_count: _builtins.int
+    """How many shows are in it."""
+    def __init__(
+        self,
+        *,
+        ics: _builtins.str = ...,
+        show_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ics", b"ics", "show_count", b"show_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportCalendarResponse: _TypeAlias = ExportCalendarResponse  # noqa: Y015
+
+@_typing.final
+class WatchBookingsRequest(_message.Message):
+    """What WatchBookings needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STUDIO_UID_FIELD_NUMBER: _builtins.int
+    CLIENT_UID_FIELD_NUMBER: _builtins.int
+    ENDS_AFTER_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    studio_uid: _builtins.str
+    """This studio's, `studio_…`."""
+    client_uid: _builtins.str
+    """Or this client's, `client_…`."""
+    cursor: _builtins.str
+    """Continue here, without a snapshot: the last cursor that was received."""
+    @_builtins.property
+    def ends_after(self) -> _timestamp_pb2.Timestamp:
+        """The snapshot has what ends after this (UTC); absent: after now. Changes come whenever the show is."""
+
+    def __init__(
+        self,
+        *,
+        studio_uid: _builtins.str = ...,
+        client_uid: _builtins.str = ...,
+        ends_after: _timestamp_pb2.Timestamp | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ends_after", b"ends_after"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_uid", b"client_uid", "cursor", b"cursor", "ends_after", b"ends_after", "studio_uid", b"studio_uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBookingsRequest: _TypeAlias = WatchBookingsRequest  # noqa: Y015
+
+@_typing.final
+class WatchBookingsResponse(_message.Message):
+    """A part of the snapshot, some changes, or a sign of life."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BOOKINGS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_FIELD_NUMBER: _builtins.int
+    LIVE_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    snapshot: _builtins.bool
+    """A part of the snapshot."""
+    live: _builtins.bool
+    """From here on it is changes."""
+    cursor: _builtins.str
+    """Continue after this; empty as long as the snapshot is not complete."""
+    @_builtins.property
+    def bookings(self) -> _containers.RepeatedCompositeFieldContainer[_booking_pb2.ShowBooking]:
+        """What shows have booked now; those that were released have `in_force` false."""
+
+    def __init__(
+        self,
+        *,
+        bookings: _abc.Iterable[_booking_pb2.ShowBooking] | None = ...,
+        snapshot: _builtins.bool = ...,
+        live: _builtins.bool = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bookings", b"bookings", "cursor", b"cursor", "live", b"live", "snapshot", b"snapshot"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchBookingsResponse: _TypeAlias = WatchBookingsResponse  # noqa: Y015
+
+@_typing.final
 class BookShowRequest(_message.Message):
     """What BookShow needs."""
 

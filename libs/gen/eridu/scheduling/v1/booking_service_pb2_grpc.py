@@ -51,6 +51,16 @@ class BookingServiceStub:
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ListBookingsRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ListBookingsResponse.FromString,
                 _registered_method=True)
+        self.WatchBookings = channel.unary_stream(
+                '/eridu.scheduling.v1.BookingService/WatchBookings',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsResponse.FromString,
+                _registered_method=True)
+        self.ExportCalendar = channel.unary_unary(
+                '/eridu.scheduling.v1.BookingService/ExportCalendar',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarResponse.FromString,
+                _registered_method=True)
 
 
 class BookingServiceServicer:
@@ -83,6 +93,25 @@ class BookingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchBookings(self, request, context):
+        """Watches what the shows of a studio or of a client have booked: first a snapshot (parts with `snapshot` set, the last one with `live` too), then
+        every change as it happens, without a gap, each with the whole of what the show has booked; a show's lower `version` is old news. Silence is broken
+        by empty messages. Continue from the last `cursor` after a break. OUT_OF_RANGE (CURSOR_TOO_OLD) when what came after the cursor is gone, INVALID_ARGUMENT
+        (CURSOR_INVALID), ABORTED (RIGHTS_CHANGED), UNAVAILABLE (DRAINING), RESOURCE_EXHAUSTED (TOO_MANY_WATCHES).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportCalendar(self, request, context):
+        """The bookings in force of a room, an MC or a schedule as an iCalendar file (RFC 5545), for people's calendars: one event for each show, in its own time
+        without turnaround. For the studio's people; a schedule also for its client's, an MC's also for the user that the MC is. NOT_FOUND (ROOM_NOT_FOUND,
+        MC_NOT_FOUND, SCHEDULE_NOT_FOUND), FAILED_PRECONDITION (CALENDAR_TOO_LARGE) with more than 5,000 shows: name a shorter time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BookingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -100,6 +129,16 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.ListBookings,
                     request_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ListBookingsRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ListBookingsResponse.SerializeToString,
+            ),
+            'WatchBookings': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchBookings,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsResponse.SerializeToString,
+            ),
+            'ExportCalendar': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportCalendar,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -184,6 +223,60 @@ class BookingService:
             '/eridu.scheduling.v1.BookingService/ListBookings',
             eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ListBookingsRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ListBookingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchBookings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/eridu.scheduling.v1.BookingService/WatchBookings',
+            eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.WatchBookingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportCalendar(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.BookingService/ExportCalendar',
+            eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_booking__service__pb2.ExportCalendarResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,17 @@ class BookingServiceStub:
     """
     ListBookings: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]
     """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    WatchBookings: _grpc.UnaryStreamMultiCallable[_booking_service_pb2.WatchBookingsRequest, _booking_service_pb2.WatchBookingsResponse]
+    """Watches what the shows of a studio or of a client have booked: first a snapshot (parts with `snapshot` set, the last one with `live` too), then
+    every change as it happens, without a gap, each with the whole of what the show has booked; a show's lower `version` is old news. Silence is broken
+    by empty messages. Continue from the last `cursor` after a break. OUT_OF_RANGE (CURSOR_TOO_OLD) when what came after the cursor is gone, INVALID_ARGUMENT
+    (CURSOR_INVALID), ABORTED (RIGHTS_CHANGED), UNAVAILABLE (DRAINING), RESOURCE_EXHAUSTED (TOO_MANY_WATCHES).
+    """
+    ExportCalendar: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ExportCalendarRequest, _booking_service_pb2.ExportCalendarResponse]
+    """The bookings in force of a room, an MC or a schedule as an iCalendar file (RFC 5545), for people's calendars: one event for each show, in its own time
+    without turnaround. For the studio's people; a schedule also for its client's, an MC's also for the user that the MC is. NOT_FOUND (ROOM_NOT_FOUND,
+    MC_NOT_FOUND, SCHEDULE_NOT_FOUND), FAILED_PRECONDITION (CALENDAR_TOO_LARGE) with more than 5,000 shows: name a shorter time.
+    """
 
 @_typing.type_check_only
 class BookingServiceAsyncStub(BookingServiceStub):
@@ -66,6 +77,17 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """
     ListBookings: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListBookingsRequest, _booking_service_pb2.ListBookingsResponse]  # type: ignore[assignment]
     """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    WatchBookings: _aio.UnaryStreamMultiCallable[_booking_service_pb2.WatchBookingsRequest, _booking_service_pb2.WatchBookingsResponse]  # type: ignore[assignment]
+    """Watches what the shows of a studio or of a client have booked: first a snapshot (parts with `snapshot` set, the last one with `live` too), then
+    every change as it happens, without a gap, each with the whole of what the show has booked; a show's lower `version` is old news. Silence is broken
+    by empty messages. Continue from the last `cursor` after a break. OUT_OF_RANGE (CURSOR_TOO_OLD) when what came after the cursor is gone, INVALID_ARGUMENT
+    (CURSOR_INVALID), ABORTED (RIGHTS_CHANGED), UNAVAILABLE (DRAINING), RESOURCE_EXHAUSTED (TOO_MANY_WATCHES).
+    """
+    ExportCalendar: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ExportCalendarRequest, _booking_service_pb2.ExportCalendarResponse]  # type: ignore[assignment]
+    """The bookings in force of a room, an MC or a schedule as an iCalendar file (RFC 5545), for people's calendars: one event for each show, in its own time
+    without turnaround. For the studio's people; a schedule also for its client's, an MC's also for the user that the MC is. NOT_FOUND (ROOM_NOT_FOUND,
+    MC_NOT_FOUND, SCHEDULE_NOT_FOUND), FAILED_PRECONDITION (CALENDAR_TOO_LARGE) with more than 5,000 shows: name a shorter time.
+    """
 
 class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     """Who has which room and which MC, and when."""
@@ -100,5 +122,28 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.ListBookingsResponse, _abc.Awaitable[_booking_service_pb2.ListBookingsResponse]]:
         """Lists bookings in force by start, those of the caller's own studios and clients. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+
+    @_abc_1.abstractmethod
+    def WatchBookings(
+        self,
+        request: _booking_service_pb2.WatchBookingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_booking_service_pb2.WatchBookingsResponse], _abc.AsyncIterator[_booking_service_pb2.WatchBookingsResponse]]:
+        """Watches what the shows of a studio or of a client have booked: first a snapshot (parts with `snapshot` set, the last one with `live` too), then
+        every change as it happens, without a gap, each with the whole of what the show has booked; a show's lower `version` is old news. Silence is broken
+        by empty messages. Continue from the last `cursor` after a break. OUT_OF_RANGE (CURSOR_TOO_OLD) when what came after the cursor is gone, INVALID_ARGUMENT
+        (CURSOR_INVALID), ABORTED (RIGHTS_CHANGED), UNAVAILABLE (DRAINING), RESOURCE_EXHAUSTED (TOO_MANY_WATCHES).
+        """
+
+    @_abc_1.abstractmethod
+    def ExportCalendar(
+        self,
+        request: _booking_service_pb2.ExportCalendarRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.ExportCalendarResponse, _abc.Awaitable[_booking_service_pb2.ExportCalendarResponse]]:
+        """The bookings in force of a room, an MC or a schedule as an iCalendar file (RFC 5545), for people's calendars: one event for each show, in its own time
+        without turnaround. For the studio's people; a schedule also for its client's, an MC's also for the user that the MC is. NOT_FOUND (ROOM_NOT_FOUND,
+        MC_NOT_FOUND, SCHEDULE_NOT_FOUND), FAILED_PRECONDITION (CALENDAR_TOO_LARGE) with more than 5,000 shows: name a shorter time.
+        """
 
 def add_BookingServiceServicer_to_server(servicer: BookingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
