@@ -21,7 +21,7 @@ from services.scheduling.domain import booking as rules
 from services.scheduling.domain.booking import Problem, ShowBooking, ShowRef, Slot, Taken, clashes_with, slots_of
 from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule
 from services.scheduling.store import bookings as store
-from services.scheduling.store import holds as hold_store
+from services.scheduling.store import hold_locks
 from services.scheduling.store import resources as resource_store
 from services.scheduling.store import schedules as schedule_store
 
@@ -35,7 +35,7 @@ class SlotLost(Exception):
 async def book_show(db: Database, caller: Caller, clock: Clock, asked: ShowBooking, hold_uid: str = "") -> ShowBooking:
     """Book or move a show that has no schedule: all its resources or none. It takes up the hold that it names."""
     async with db.begin(caller) as tx:
-        await hold_store.pass_gate(tx, asked.studio_uid)
+        await hold_locks.pass_gate(tx, asked.studio_uid)
         await store.lock_show(tx, asked.show_uid)
         planned = await schedule_store.find_planned(tx, [asked.show_uid])
         if planned:

@@ -14,7 +14,7 @@ from services.scheduling.domain.confirmation import Changes, Confirmation, Mode,
 from services.scheduling.domain.schedule import SCHEDULE
 from services.scheduling.queries import held_by_others, situation_of
 from services.scheduling.store import bookings as store
-from services.scheduling.store import holds as hold_store
+from services.scheduling.store import hold_locks
 from services.scheduling.store import schedules as schedule_store
 
 ATTEMPTS = 5  # a race takes a slot away between the look and the insert: look again
@@ -29,7 +29,7 @@ async def confirm_schedule(
         caller.require(SCHEDULE, uid, before.studio_uid, before.client_uid)
         before.expect(SCHEDULE, etag)
         after = before.confirm(plan_version)
-        await hold_store.pass_gate(tx, before.studio_uid)
+        await hold_locks.pass_gate(tx, before.studio_uid)
         for _ in range(ATTEMPTS):
             changes = work_out(after, *await situation_of(tx, after, lock=True))
             if mode is Mode.VALIDATE_ONLY:

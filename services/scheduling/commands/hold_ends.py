@@ -16,6 +16,7 @@ from libs.common.ledger import Entry, entry
 from services.scheduling.convert import holds as convert
 from services.scheduling.domain.booking import Problem, Slot
 from services.scheduling.domain.hold import CONFIRM, HOLD, Hold, HoldState, held_by_others, settle
+from services.scheduling.store import hold_locks
 from services.scheduling.store import holds as store
 from services.scheduling.store.holds import HeldSlot, Shown
 
@@ -68,7 +69,7 @@ async def settle_holds(
     """
     if not (hold_uid or await store.slots_held(tx, taken, clock())):
         return []
-    await store.lock_holds(tx, studio_uid)
+    await hold_locks.lock_holds(tx, studio_uid)
     now = clock()
     held = await store.slots_held(tx, taken, now)
     holds = await store.load_holds(tx, {slot.show.hold_uid for slot in held} | ({hold_uid} - {""}))

@@ -16,6 +16,7 @@ from services.scheduling.domain.booking import ShowBooking
 from services.scheduling.domain.hold import HOLD, Hold, require_expiry
 from services.scheduling.domain.schedule import Planned
 from services.scheduling.neighbours import Identity
+from services.scheduling.store import hold_locks
 from services.scheduling.store import holds as store
 from services.scheduling.store.holds import Shown
 
@@ -37,8 +38,8 @@ async def create_hold(
     await require_studio(identity, caller, studio_uid)
     await identity.require_client(client_uid)
     async with db.begin(caller) as tx:
-        await store.shut_gate(tx, studio_uid)
-        await store.lock_holds(tx, studio_uid)
+        await hold_locks.shut_gate(tx, studio_uid)
+        await hold_locks.lock_holds(tx, studio_uid)
         now = clock()
         hold = Hold(
             uid=uids.new(HOLD), created_at=now, updated_at=now, studio_uid=studio_uid, client_uid=client_uid, **given
@@ -78,7 +79,7 @@ async def release_hold(db: Database, caller: Caller, clock: Clock, uid: str, eta
     async with db.begin(caller) as tx:
         hold = await store.load_hold(tx, uid)
         caller.require(HOLD, uid, hold.studio_uid, hold.client_uid)
-        await store.lock_holds(tx, hold.studio_uid)
+        await hold_locks.lock_holds(tx, hold.studio_uid)
         hold, now = await store.load_hold(tx, uid), clock()
         hold.expect(HOLD, etag)
         after = hold.as_of(now).release(now)
@@ -96,7 +97,7 @@ async def sweep_holds(db: Database, clock: Clock) -> int:
             if not await store.any_due(reader, now):
                 return count
         async with db.begin(Caller.system("scheduling")) as tx:
-            due = await store.load_due(tx, await store.lock_due(tx, now), now, SWEPT_AT_ONCE)
+            due = await store.load_due(tx, await hold_locks.lock_due(tx, now), now, SWEPT_AT_ONCE)
             if due:
                 ended = [hold.expire(now) for hold in due]
                 await end_holds(tx, {hold.uid: hold for hold in due}, ended, now, "its time is over")
