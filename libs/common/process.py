@@ -24,6 +24,7 @@ from libs.common.db import Database, Refusals
 from libs.common.feed import Feed
 from libs.common.principals import Lookup, Principals
 from libs.common.relay import Relay
+from libs.common.repeat import Repeat
 from libs.common.rpc import interceptors
 from libs.common.rpc.neighbours import Neighbours
 from libs.common.rpc.server import Server
@@ -66,6 +67,7 @@ class Process:
             authenticate,
         )
         self.consumers: list[Consumer] = []
+        self.repeats: list[Repeat] = []
         self.feed: Feed | None = None
         self.listening: list[asyncio.Task[None]] = []
         self.relaying: list[asyncio.Task[None]] = []
@@ -75,6 +77,10 @@ class Process:
     def hear(self, stream: str, hears: Sequence[Hears[Any]]) -> None:
         """Listen to another service's stream."""
         self.consumers.append(Consumer(self.db, self.bus, self.service, stream, hears))
+
+    def repeat(self, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+        """Do something again and again while the process runs; every replica does."""
+        self.repeats.append(Repeat(seconds, work))
 
     def watched(self, events: dict[str, type[Message]]) -> Feed:
         """What this service says of these, for those who watch."""
@@ -103,6 +109,7 @@ class Process:
             await self.bus.overhear(f"eridu.identity.{subject}", self.principals.forget)
         self.relaying = [asyncio.create_task(self.relay.run())]
         self.listening = [asyncio.create_task(consumer.run()) for consumer in self.consumers]
+        self.listening += [asyncio.create_task(repeat.run()) for repeat in self.repeats]
         if self.feed is not None:
             await self.feed.start()
             self.listening.append(asyncio.create_task(self.feed.run()))
@@ -133,6 +140,8 @@ class Process:
         await self.server.drain(CALLS_GRACE)
         for consumer in self.consumers:
             await consumer.stop()
+        for repeat in self.repeats:
+            await repeat.stop()
         if self.feed is not None:
             self.feed.stopping.set()
         await ended(self.listening)

@@ -11,6 +11,7 @@ from typing import Any
 from libs.common.access import Caller
 from libs.common.db import Database, Reader
 from libs.common.pages import Page, PageQuery
+from services.scheduling.domain import hold as hold_rules
 from services.scheduling.domain.blackout import Blackout, Closed
 from services.scheduling.domain.booking import Problem, ShowBooking, Slot, Taken, all_problems
 from services.scheduling.domain.capacity import (
@@ -27,9 +28,10 @@ from services.scheduling.domain.day import Asked, Hours, Span
 from services.scheduling.domain.resource import MC, ROOM, Mc, Resource, ResourceKind, Room
 from services.scheduling.domain.schedule import SCHEDULE, PlannedShow, Schedule, ScheduleStatus
 from services.scheduling.neighbours import Identity
-from services.scheduling.store import blackouts, bookings, capacity, resources, schedules
+from services.scheduling.store import blackouts, bookings, capacity, holds, resources, schedules
 from services.scheduling.store import conflicts as conflict_store
 from services.scheduling.store.bookings import BookedResource, BookingQuery
+from services.scheduling.store.holds import Shown
 
 
 async def get_room(db: Database, caller: Caller, uid: str) -> Room:
@@ -162,14 +164,15 @@ class Validation:
     problems: Sequence[Problem]
 
 
-async def validate_schedule(db: Database, caller: Caller, uid: str) -> Validation:
+async def validate_schedule(db: Database, caller: Caller, uid: str, now: datetime) -> Validation:
     """Every problem that a confirmation would meet, by start of the show."""
     schedule = await get_schedule(db, caller, uid)
     async with db.read() as reader:
         plan, known, own, world, held, closed = await situation_of(reader, schedule)
-    wanted = wanted_of(schedule, plan, known, own, held, closed)
+        wanted = wanted_of(schedule, plan, known, own, held, closed)
+        warnings = await held_by_others(reader, [slot for each in wanted for slot in each.slots], now)
     starts = {each.row.show_uid: each.row.planned.starts_at for each in wanted}
-    problems = all_problems(wanted, Taken(world))
+    problems = [*all_problems(wanted, Taken(world)), *warnings]
     in_order = sorted(problems, key=lambda one: (starts[one.show.show_uid], one.show.external_id))
     return Validation(schedule, len(wanted), in_order)
 
@@ -209,6 +212,46 @@ async def situation_of(reader: Reader, schedule: Schedule, lock: bool = False) -
     return plan, known, own, world, held, await blackouts.closed_for(reader, slots)
 
 
+async def held_by_others(reader: Reader, slots: Sequence[Slot], now: datetime) -> list[Problem]:
+    """Warnings: the holds of other clients that a booking of these slots would push aside."""
+    return hold_rules.held_by_others(slots, await holds.slots_held(reader, slots, now))
+
+
+async def get_hold(db: Database, caller: Caller, uid: str, now: datetime) -> Shown:
+    """A hold with its rank now."""
+    async with db.read() as reader:
+        hold = await holds.load_hold(reader, uid)
+        caller.require(hold_rules.HOLD, uid, hold.studio_uid, hold.client_uid)
+        return (await holds.show_holds(reader, [hold], now))[0]
+
+
+async def list_holds(
+    db: Database,
+    caller: Caller,
+    *,
+    studio_uid: str,
+    client_uid: str,
+    resource_uid: str,
+    show_ended: bool,
+    now: datetime,
+    page: PageQuery,
+) -> Page[Shown]:
+    """The holds that the caller may see, by start, each with its rank now."""
+    visible = caller.visible()
+    async with db.read() as reader:
+        found = await holds.list_holds(
+            reader,
+            studio_uid=studio_uid,
+            client_uid=client_uid,
+            resource_uid=resource_uid,
+            show_ended=show_ended,
+            visible=visible,
+            now=now,
+            page=page,
+        )
+        return Page(await holds.show_holds(reader, found.rows, now), found.next_token)
+
+
 async def list_bookings(
     db: Database, caller: Caller, identity: Identity, wanted: BookingQuery, period: Asked, page: PageQuery
 ) -> Page[BookedResource]:
@@ -233,7 +276,9 @@ async def clients_here(db: Database, caller: Caller, studio_uid: str) -> list[st
         return await conflict_store.clients_of(reader, studio_uid, clients)
 
 
-async def check_conflicts(db: Database, caller: Caller, studio_uid: str, asked: Sequence[PlannedShow]) -> Conflicts:
+async def check_conflicts(
+    db: Database, caller: Caller, studio_uid: str, asked: Sequence[PlannedShow], now: datetime
+) -> Conflicts:
     """Everything that would be in the way of slots that are planned nowhere."""
     clients = await clients_here(db, caller, studio_uid)
     caller.require("studio", studio_uid, studio_uid, *clients)
@@ -254,7 +299,8 @@ async def check_conflicts(db: Database, caller: Caller, studio_uid: str, asked: 
             whole_studio=whole_studio,
             client_uids=clients,
         )
-    return conflicts(wanted, Taken(world))
+        warnings = await held_by_others(reader, slots, now)
+    return conflicts(wanted, Taken(world), warnings)
 
 
 async def period_of(

@@ -38,6 +38,7 @@ PUBLIC = {
 
 # What whoever knows its uid may join to something of their own: not tried beside the caller's own uids.
 JOINED = {
+    ("CreateHold", "client"): "a studio works for any client",
     ("CreateSchedule", "client"): "a studio works for any client",
     ("CreateShow", "client"): "a studio works for any client",
     ("CreateTemplate", "client"): "a studio works for any client",

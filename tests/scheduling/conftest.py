@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from eridu.identity.v1.client_service_pb2 import CreateClientRequest
 
 from libs.common.db import Database
 from services.scheduling.store.tables import REFUSALS
 from tests.scheduling.planning import Asks
-from tests.support.house import House, build_house
+from tests.support.house import House, build_house, unique
 from tests.support.suite import Suite
 
 
@@ -34,3 +35,10 @@ async def db(suite: Suite) -> AsyncIterator[Database]:
 def ask(db: Database) -> Asks:
     """Questions to the tables of scheduling."""
     return Asks(db)
+
+
+@pytest.fixture
+async def rival(house: House) -> str:
+    """Another client of the studio."""
+    client = await house.root(CreateClientRequest(name=unique("rival")))
+    return str(client.uid)

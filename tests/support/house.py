@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
@@ -35,6 +36,13 @@ def at(text: str) -> Timestamp:
     """A time in UTC: `at("2026-03-01T10:00")`."""
     stamp = Timestamp()
     stamp.FromJsonString(f"{text}:00Z")
+    return stamp
+
+
+def tomorrow() -> Timestamp:
+    """A day from now, for what must lie in the future."""
+    stamp = Timestamp()
+    stamp.FromDatetime(datetime.now(UTC) + timedelta(days=1))
     return stamp
 
 

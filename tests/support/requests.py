@@ -14,6 +14,8 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.support.house import tomorrow
+
 Path = tuple[str, ...]  # names of fields, from the request inwards
 
 UID = re.compile(r"\^\(?([a-z_|]+?)\)?_\[0-9a-hjkmnp-tv-z\]\{26\}\$")
@@ -21,6 +23,7 @@ UID = re.compile(r"\^\(?([a-z_|]+?)\)?_\[0-9a-hjkmnp-tv-z\]\{26\}\$")
 # What the rules of single fields do not say, by message.
 OVERRIDES: dict[str, dict[str, Any]] = {
     "eridu.identity.v1.AccessQuestion": {"min_role": 1},  # it or a method
+    "eridu.scheduling.v1.CreateHoldRequest": {"expires_at": tomorrow()},
     "eridu.scheduling.v1.ImportPlanRequest": {
         "csv": "external_id,name,room,mcs,platforms,start,end\n1,Show,,,,2026-03-20T10:00,2026-03-20T11:00"
     },

@@ -11,6 +11,7 @@ from eridu.common.v1.access_pb2 import ROLE_ADMIN
 from eridu.identity.v1.membership_service_pb2 import GrantMembershipRequest, ListMembershipsRequest
 from eridu.identity.v1.user_service_pb2 import CreateUserRequest
 from eridu.scheduling.v1.booking_service_pb2 import ListBookingsRequest
+from eridu.scheduling.v1.hold_service_pb2 import CreateHoldRequest
 from eridu.scheduling.v1.plan_pb2 import ListPlannedShowsRequest
 from eridu.scheduling.v1.schedule_service_pb2 import CreateScheduleRequest
 from eridu.tasks.v1.task_service_pb2 import AssignTaskRequest, ListTasksRequest
@@ -18,7 +19,7 @@ from eridu.tasks.v1.template_pb2 import TASK_TYPE_PRE_PRODUCTION
 from eridu.tasks.v1.template_service_pb2 import ActivateTemplateRequest, CreateTemplateRequest, NewTemplateItem
 
 from libs.common import uids
-from tests.support.house import House, at, build_house
+from tests.support.house import House, at, build_house, tomorrow
 from tests.support.suite import As, Suite, until
 
 
@@ -69,6 +70,19 @@ async def build_tenant(suite: Suite, marker: str) -> Tenant:
     await house.plan(schedule, row)
     await house.confirm(schedule)
 
+    hold = await manager(
+        CreateHoldRequest(
+            studio_uid=studio.uid,
+            client_uid=house.client.uid,
+            name=f"{marker}hold",
+            room_uid=room.uid,
+            mc_uids=[mc.uid],
+            starts_at=at("2026-03-03T10:00"),
+            ends_at=at("2026-03-03T11:00"),
+            expires_at=tomorrow(),
+        )
+    )
+
     async def tasks() -> Any:
         return (await manager(ListTasksRequest(studio_uid=studio.uid))).tasks
 
@@ -79,6 +93,6 @@ async def build_tenant(suite: Suite, marker: str) -> Tenant:
         await manager(ListPlannedShowsRequest(schedule_uid=schedule.uid)),
         await manager(ListBookingsRequest(studio_uid=studio.uid)),
         await house.member(ListMembershipsRequest(user_uid=member.uid)),
-        *(house.client, template, schedule, room, mc, platform),
+        *(house.client, template, schedule, room, mc, platform, hold),
     )
     return tenant

@@ -14,6 +14,7 @@ from libs.common.clock import Clock
 from libs.common.db import Database, Tx
 from libs.common.errors import NotFound, Refused, Stale
 from libs.common.ledger import Entry
+from services.scheduling.commands.hold_ends import settle_holds
 from services.scheduling.commands.plans import plan_entries, planned_by_schedule
 from services.scheduling.convert import bookings as convert
 from services.scheduling.domain import booking as rules
@@ -30,6 +31,7 @@ from services.scheduling.domain.booking import (
 from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule
 from services.scheduling.store import blackouts as blackout_store
 from services.scheduling.store import bookings as store
+from services.scheduling.store import hold_locks
 from services.scheduling.store import resources as resource_store
 from services.scheduling.store import schedules as schedule_store
 
@@ -40,9 +42,10 @@ class SlotLost(Exception):
     """Somebody else took a slot between the look and the insert."""
 
 
-async def book_show(db: Database, caller: Caller, clock: Clock, asked: ShowBooking) -> ShowBooking:
-    """Book or move a show that has no schedule: all its resources or none."""
+async def book_show(db: Database, caller: Caller, clock: Clock, asked: ShowBooking, hold_uid: str = "") -> ShowBooking:
+    """Book or move a show that has no schedule: all its resources or none. It takes up the hold that it names."""
     async with db.begin(caller) as tx:
+        await hold_locks.pass_gate(tx, asked.studio_uid)
         await store.lock_show(tx, asked.show_uid)
         planned = await schedule_store.find_planned(tx, [asked.show_uid])
         if planned:
@@ -72,6 +75,7 @@ async def book_show(db: Database, caller: Caller, clock: Clock, asked: ShowBooki
         else:
             raise Stale("CONFLICT", "other bookings keep taking this slot away: try again")
         await ledger.record(tx, *entries)
+        await settle_holds(tx, after.studio_uid, slots, clock, hold_uid)
     return after
 
 

@@ -8,11 +8,13 @@ from libs.common.clock import Clock
 from libs.common.db import Database, Tx
 from libs.common.errors import Stale
 from services.scheduling.commands.bookings import SlotLost, booking_entries, released_entries
+from services.scheduling.commands.hold_ends import settle_holds
 from services.scheduling.commands.schedules import schedule_entry
-from services.scheduling.domain.confirmation import Changes, Confirmation, Mode, nothing_booked, work_out
+from services.scheduling.domain.confirmation import Changes, Confirmation, Mode, nothing_booked, with_warnings, work_out
 from services.scheduling.domain.schedule import SCHEDULE
-from services.scheduling.queries import situation_of
+from services.scheduling.queries import held_by_others, situation_of
 from services.scheduling.store import bookings as store
+from services.scheduling.store import hold_locks
 from services.scheduling.store import schedules as schedule_store
 
 ATTEMPTS = 5  # a race takes a slot away between the look and the insert: look again
@@ -27,10 +29,12 @@ async def confirm_schedule(
         caller.require(SCHEDULE, uid, before.studio_uid, before.client_uid)
         before.expect(SCHEDULE, etag)
         after = before.confirm(plan_version)
+        await hold_locks.pass_gate(tx, before.studio_uid)
         for _ in range(ATTEMPTS):
             changes = work_out(after, *await situation_of(tx, after, lock=True))
             if mode is Mode.VALIDATE_ONLY:
-                return Confirmation(before, False, changes.results)
+                warnings = await held_by_others(tx, changes.take, clock())
+                return Confirmation(before, False, with_warnings(changes.results, warnings))
             if mode is Mode.ALL_OR_NOTHING and changes.refused:
                 return Confirmation(before, False, nothing_booked(changes))
             if await carry_out(tx, changes, clock):
@@ -45,7 +49,8 @@ async def confirm_schedule(
                 *booking_entries(changes.booked, changes.moved, reason),
                 *released_entries(changes.released, reason),
             )
-    return Confirmation(after, True, changes.results)
+        warnings = await settle_holds(tx, after.studio_uid, changes.take, clock)
+    return Confirmation(after, True, with_warnings(changes.results, warnings))
 
 
 async def carry_out(tx: Tx, changes: Changes, clock: Clock) -> bool:

@@ -31,7 +31,11 @@ def show_ref(ref: ShowRef, caller: Caller) -> schedule_pb2.ShowRef:
     if not caller.sees(ref.studio_uid, ref.client_uid):
         return schedule_pb2.ShowRef(busy=True)
     return schedule_pb2.ShowRef(
-        show_uid=ref.show_uid, external_id=ref.external_id, name=ref.name, schedule_uid=ref.schedule_uid
+        show_uid=ref.show_uid,
+        external_id=ref.external_id,
+        name=ref.name,
+        schedule_uid=ref.schedule_uid,
+        hold_uid=ref.hold_uid,
     )
 
 
@@ -67,7 +71,8 @@ def sentence(found: Problem, caller: Caller) -> str:
     if found.rule in (Rule.ROOM_UNAVAILABLE, Rule.MC_UNAVAILABLE) or found.other is None:
         return f"{found.show.name}: {resource} cannot be booked"
     other = found.other.name if caller.sees(found.other.studio_uid, found.other.client_uid) else "another show"
-    return f"{found.show.name}: {resource} is taken by {other} {time}"
+    is_taken = "is held by" if found.rule is Rule.HELD_BY_OTHER else "is taken by"
+    return f"{found.show.name}: {resource} {is_taken} {other} {time}"
 
 
 def problems(found: Sequence[Problem], caller: Caller) -> list[schedule_pb2.Problem]:

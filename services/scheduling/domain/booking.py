@@ -98,6 +98,7 @@ class ShowRef:
     schedule_uid: str
     studio_uid: str
     client_uid: str
+    hold_uid: str = ""  # instead of the show, for what is only held
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +120,7 @@ class Rule(StrEnum):
     MC_UNAVAILABLE = "mc_unavailable"
     OUTSIDE_PERIOD = "outside_period"
     BLACKOUT = "blackout"
+    HELD_BY_OTHER = "held_by_other"
 
 
 class Severity(StrEnum):
@@ -128,6 +130,7 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+WARNINGS = {Rule.HELD_BY_OTHER}  # nothing is refused for these
 CLASH = {ResourceKind.ROOM: Rule.ROOM_CLASH, ResourceKind.MC: Rule.MC_CLASH}
 UNAVAILABLE = {ResourceKind.ROOM: Rule.ROOM_UNAVAILABLE, ResourceKind.MC: Rule.MC_UNAVAILABLE}
 
@@ -143,9 +146,13 @@ class Problem:
     start: datetime | None = None
     until: datetime | None = None
     inside_plan: bool = False
-    severity: Severity = Severity.ERROR
     blackout_uid: str = ""
     reason: str = ""
+
+    @property
+    def severity(self) -> Severity:
+        """How much it matters."""
+        return Severity.WARNING if self.rule in WARNINGS else Severity.ERROR
 
 
 @dataclass(frozen=True, slots=True)

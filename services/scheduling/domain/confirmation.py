@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from services.scheduling.domain.blackout import OPEN, Closed
@@ -199,3 +200,13 @@ def nothing_booked(changes: Changes) -> list[ShowResult]:
         ShowResult(result.show, ShowOutcome.NOT_BOOKED) if result.outcome in undone else result
         for result in changes.results
     ]
+
+
+def with_warnings(results: Sequence[ShowResult], warnings: Iterable[Problem]) -> Sequence[ShowResult]:
+    """The results of shows that are booked, with what is to be known of them."""
+    by_show: dict[str, list[Problem]] = defaultdict(list)
+    for warning in warnings:
+        by_show[warning.show.show_uid].append(warning)
+    if not by_show:
+        return results
+    return [replace(result, problems=[*result.problems, *by_show[result.show.show_uid]]) for result in results]

@@ -39,10 +39,10 @@ def want_asked(
     ]
 
 
-def conflicts(wanted: Sequence[Wanted], world: Taken) -> Conflicts:
-    """Everything that is in the way of the slots, by the rules of a confirmation."""
+def conflicts(wanted: Sequence[Wanted], world: Taken, warnings: Sequence[Problem] = ()) -> Conflicts:
+    """Everything that is in the way of the slots, by the rules of a confirmation, and what is only to be known."""
     places = {each.row.external_id: (each.row.planned.starts_at, each.row.external_id) for each in wanted}
-    found = sorted(all_problems(wanted, world), key=lambda one: places[one.show.external_id])
+    found = sorted([*all_problems(wanted, world), *warnings], key=lambda one: places[one.show.external_id])
     refused = {one.show.external_id for one in found if one.severity is Severity.ERROR}
     return Conflicts(found, [each.row.external_id for each in wanted if each.row.external_id not in refused])
 

@@ -44,7 +44,7 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
 
     async def BookShow(self, request: booking_service_pb2.BookShowRequest, context: Any) -> booking_pb2.ShowBooking:
         """Book a show that has no schedule."""
-        booked = await commands.book_show(self.db, caller(), self.clock, convert.asked(request))
+        booked = await commands.book_show(self.db, caller(), self.clock, convert.asked(request), request.hold_uid)
         return convert.show_booking(booked)
 
     async def ReleaseShow(
@@ -77,7 +77,7 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
     ) -> conflict_pb2.CheckConflictsResponse:
         """Say what would be in the way."""
         asked = convert_capacity.asked_slots(request)
-        found = await queries.check_conflicts(self.db, caller(), request.studio_uid, asked)
+        found = await queries.check_conflicts(self.db, caller(), request.studio_uid, asked, self.clock())
         return convert_capacity.conflicts(found, caller())
 
     async def FindFreeSlots(

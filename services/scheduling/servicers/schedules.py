@@ -105,7 +105,7 @@ class Schedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
         self, request: confirmation_pb2.ValidateScheduleRequest, context: Any
     ) -> confirmation_pb2.ValidateScheduleResponse:
         """Every problem that a confirmation would meet."""
-        found = await queries.validate_schedule(self.db, caller(), request.uid)
+        found = await queries.validate_schedule(self.db, caller(), request.uid, self.clock())
         return confirmation_pb2.ValidateScheduleResponse(
             plan_version=found.schedule.plan_version,
             show_count=found.show_count,

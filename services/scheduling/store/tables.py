@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import TSTZRANGE, ExcludeConstraint
 from libs.common.db import Refusals, tables
 from libs.common.errors import AlreadyExists
 from libs.common.tables import Time, Word, entity_table, unique_while_living
+from services.scheduling.domain.hold import HoldState
 from services.scheduling.domain.resource import ResourceKind
 from services.scheduling.domain.schedule import ScheduleStatus
 
@@ -189,6 +190,53 @@ Index(
     postgresql_where=blackout.c.deleted_at.is_(None),
 )
 Index("blackout_studio_idx", blackout.c.studio_uid, blackout.c.starts_at, blackout.c.uid)
+
+hold = entity_table(
+    "hold",
+    METADATA,
+    Column("studio_uid", Text, nullable=False),
+    Column("client_uid", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("room_uid", Text, nullable=False),
+    Column("mc_uids", ARRAY(Text, as_tuple=True), nullable=False),
+    Column("starts_at", Time, nullable=False),
+    Column("ends_at", Time, nullable=False),
+    Column("expires_at", Time, nullable=False),
+    Column("state", Word(HoldState), nullable=False),
+    Column("rank", Integer, nullable=False),  # as last told; reads count anew
+    Column("show_uid", Text, nullable=False),
+    Column("ended_at", Time),
+)
+Index("hold_studio_idx", hold.c.studio_uid, hold.c.starts_at, hold.c.uid)
+Index("hold_client_idx", hold.c.client_uid, hold.c.starts_at, hold.c.uid)
+Index("hold_expiry_idx", hold.c.expires_at, postgresql_where=hold.c.state == "held")
+
+hold_slot = Table(
+    "hold_slot",
+    METADATA,
+    Column("hold_id", BigInteger, ForeignKey(hold.c.id), primary_key=True),  # grows: the older hold has the lower one
+    Column("kind", Word(ResourceKind), nullable=False),
+    Column("resource_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("resource_uid", Text, nullable=False),
+    Column("period", TSTZRANGE, nullable=False),  # turnaround included; half-open
+    Column("expires_at", Time, nullable=False),
+    Column("held", Boolean, nullable=False),
+    CheckConstraint(
+        "NOT isempty(period) AND lower_inc(period) AND NOT upper_inc(period)"
+        " AND NOT lower_inf(period) AND NOT upper_inf(period)"
+        " AND isfinite(lower(period)) AND isfinite(upper(period))"
+        " AND upper(period) - lower(period) <= interval '5 days'",
+        name="period",
+    ),
+)
+Index(
+    "hold_slot_held_idx",
+    text("int8range(resource_id, resource_id, '[]')"),
+    hold_slot.c.period,
+    postgresql_using="gist",
+    postgresql_where=hold_slot.c.held,
+)
+Index("hold_slot_resource_idx", hold_slot.c.resource_uid)
 
 REFUSALS: Refusals = {
     "room_name_key": lambda: AlreadyExists("ROOM_NAME_TAKEN", "the studio has a room with this name already"),

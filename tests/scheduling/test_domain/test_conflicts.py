@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from libs.common.errors import NotFound, Refused
-from services.scheduling.domain.booking import Problem, Rule, Severity, ShowRef, Slot, Taken, Wanted
+from services.scheduling.domain.booking import Problem, Rule, ShowRef, Slot, Taken, Wanted
 from services.scheduling.domain.capacity import Search, require_bookable
 from services.scheduling.domain.conflict import asked_row, conflicts, require_known, want_asked
 from services.scheduling.domain.resource import Resource, ResourceKind
@@ -56,8 +56,8 @@ def test_slots_clash_with_what_is_taken():
 
 def test_a_warning_is_told_and_keeps_nobody_from_being_free():
     one = asked("1", 0)
-    warned = replace(one, problems=(Problem(Rule.ROOM_CLASH, one.show, ROOM, severity=Severity.WARNING),))
-    assert told(warned) == (["1 room_clash "], ["1"])
+    warned = replace(one, problems=(Problem(Rule.HELD_BY_OTHER, one.show, ROOM),))
+    assert told(warned) == (["1 held_by_other "], ["1"])
 
 
 def test_what_the_studio_does_not_have_is_not_found():

@@ -38,6 +38,7 @@ class BookShowRequest(_message.Message):
     STANDARD_FIELD_NUMBER: _builtins.int
     STARTS_AT_FIELD_NUMBER: _builtins.int
     ENDS_AT_FIELD_NUMBER: _builtins.int
+    HOLD_UID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     show_uid: _builtins.str
     """The show, `show_…`."""
@@ -55,6 +56,8 @@ class BookShowRequest(_message.Message):
     """Kind of show, a key."""
     standard: _builtins.str
     """Production standard, a key."""
+    hold_uid: _builtins.str
+    """The hold that it takes up, `hold_…`; empty to name none."""
     request_id: _builtins.str
     """A UUID of the caller's: the same id again replays the first answer."""
     @_builtins.property
@@ -88,11 +91,12 @@ class BookShowRequest(_message.Message):
         standard: _builtins.str = ...,
         starts_at: _timestamp_pb2.Timestamp | None = ...,
         ends_at: _timestamp_pb2.Timestamp | None = ...,
+        hold_uid: _builtins.str = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ends_at", b"ends_at", "starts_at", b"starts_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_uid", b"client_uid", "confirmation", b"confirmation", "ends_at", b"ends_at", "mc_uids", b"mc_uids", "name", b"name", "platform_uids", b"platform_uids", "request_id", b"request_id", "room_uid", b"room_uid", "show_uid", b"show_uid", "standard", b"standard", "starts_at", b"starts_at", "studio_uid", b"studio_uid", "type", b"type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_uid", b"client_uid", "confirmation", b"confirmation", "ends_at", b"ends_at", "hold_uid", b"hold_uid", "mc_uids", b"mc_uids", "name", b"name", "platform_uids", b"platform_uids", "request_id", b"request_id", "room_uid", b"room_uid", "show_uid", b"show_uid", "standard", b"standard", "starts_at", b"starts_at", "studio_uid", b"studio_uid", "type", b"type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

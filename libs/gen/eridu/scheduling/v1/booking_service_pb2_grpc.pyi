@@ -42,6 +42,8 @@ class BookingServiceStub:
     """Books a show that has no schedule: room, MCs and time, all or nothing. An upsert by (show_uid, confirmation): repeated with the same values it
     answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, BLACKOUT with its reason, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
     CONFIRMATION_RELEASED when that number was released before, CONFIRMATION_OLD when a later one exists); NOT_FOUND (ROOM_NOT_FOUND, MC_NOT_FOUND).
+    It takes up the hold that it names, or the client's own oldest one of these slots; FAILED_PRECONDITION (HOLD_MOVE_REFUSED when the named one has
+    ended, HOLD_ELSEWHERE when it holds none of the slots); NOT_FOUND (HOLD_NOT_FOUND, also when it is another client's). Others' holds are lost.
     """
     ReleaseShow: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ReleaseShowRequest, _booking_pb2.ShowBooking]
     """Releases what a confirmation of a show has booked. Releasing twice answers the same. A number that never was booked is released too: a late
@@ -87,6 +89,8 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """Books a show that has no schedule: room, MCs and time, all or nothing. An upsert by (show_uid, confirmation): repeated with the same values it
     answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, BLACKOUT with its reason, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
     CONFIRMATION_RELEASED when that number was released before, CONFIRMATION_OLD when a later one exists); NOT_FOUND (ROOM_NOT_FOUND, MC_NOT_FOUND).
+    It takes up the hold that it names, or the client's own oldest one of these slots; FAILED_PRECONDITION (HOLD_MOVE_REFUSED when the named one has
+    ended, HOLD_ELSEWHERE when it holds none of the slots); NOT_FOUND (HOLD_NOT_FOUND, also when it is another client's). Others' holds are lost.
     """
     ReleaseShow: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ReleaseShowRequest, _booking_pb2.ShowBooking]  # type: ignore[assignment]
     """Releases what a confirmation of a show has booked. Releasing twice answers the same. A number that never was booked is released too: a late
@@ -135,6 +139,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         """Books a show that has no schedule: room, MCs and time, all or nothing. An upsert by (show_uid, confirmation): repeated with the same values it
         answers the same; with others it moves the booking. FAILED_PRECONDITION (SLOT_TAKEN with the other show, BLACKOUT with its reason, ROOM_UNAVAILABLE, MC_UNAVAILABLE,
         CONFIRMATION_RELEASED when that number was released before, CONFIRMATION_OLD when a later one exists); NOT_FOUND (ROOM_NOT_FOUND, MC_NOT_FOUND).
+        It takes up the hold that it names, or the client's own oldest one of these slots; FAILED_PRECONDITION (HOLD_MOVE_REFUSED when the named one has
+        ended, HOLD_ELSEWHERE when it holds none of the slots); NOT_FOUND (HOLD_NOT_FOUND, also when it is another client's). Others' holds are lost.
         """
 
     @_abc_1.abstractmethod

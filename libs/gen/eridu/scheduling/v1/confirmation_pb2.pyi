@@ -131,7 +131,7 @@ class ValidateScheduleResponse(_message.Message):
     """How many shows the plan has."""
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[_schedule_pb2.Problem]:
-        """Every problem, by start of the show."""
+        """Every problem, by start of the show; warnings too."""
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class ShowResult(_message.Message):
 
     @_builtins.property
     def problems(self) -> _containers.RepeatedCompositeFieldContainer[_schedule_pb2.Problem]:
-        """Why it was refused."""
+        """Why it was refused; of a show that is booked or moved, warnings: whose holds it pushes aside."""
 
     def __init__(
         self,

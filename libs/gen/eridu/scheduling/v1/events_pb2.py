@@ -25,62 +25,75 @@ _sym_db = _symbol_database.Default()
 from eridu.common.v1 import change_pb2 as eridu_dot_common_dot_v1_dot_change__pb2
 from eridu.scheduling.v1 import blackout_pb2 as eridu_dot_scheduling_dot_v1_dot_blackout__pb2
 from eridu.scheduling.v1 import booking_pb2 as eridu_dot_scheduling_dot_v1_dot_booking__pb2
+from eridu.scheduling.v1 import hold_pb2 as eridu_dot_scheduling_dot_v1_dot_hold__pb2
 from eridu.scheduling.v1 import mc_pb2 as eridu_dot_scheduling_dot_v1_dot_mc__pb2
 from eridu.scheduling.v1 import room_pb2 as eridu_dot_scheduling_dot_v1_dot_room__pb2
 from eridu.scheduling.v1 import schedule_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n eridu/scheduling/v1/events.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1c\x65ridu/common/v1/change.proto\x1a\"eridu/scheduling/v1/blackout.proto\x1a!eridu/scheduling/v1/booking.proto\x1a\x1c\x65ridu/scheduling/v1/mc.proto\x1a\x1e\x65ridu/scheduling/v1/room.proto\x1a\"eridu/scheduling/v1/schedule.proto\"_\n\x0bRoomCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"Y\n\tMcCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"k\n\x0fScheduleCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleProposed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleWithdrawn\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"k\n\x0fScheduleRevised\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleArchived\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleCancelled\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"\xa0\x01\n\x0bPlanChanged\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\x37\n\rplanned_shows\x18\x03 \x03(\x0b\x32 .eridu.scheduling.v1.PlannedShow\"n\n\x10\x42ookingConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"j\n\x0c\x42ookingMoved\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"m\n\x0f\x42ookingReleased\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"_\n\x0bRoomUpdated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"_\n\x0bRoomDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"a\n\rRoomUndeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"Y\n\tMcUpdated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"Y\n\tMcDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"[\n\x0bMcUndeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"X\n\x08McBanned\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"Z\n\nMcUnbanned\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"k\n\x0f\x42lackoutCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08\x62lackout\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Blackout\"k\n\x0f\x42lackoutDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08\x62lackout\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Blackoutb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n eridu/scheduling/v1/events.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1c\x65ridu/common/v1/change.proto\x1a\"eridu/scheduling/v1/blackout.proto\x1a!eridu/scheduling/v1/booking.proto\x1a\x1e\x65ridu/scheduling/v1/hold.proto\x1a\x1c\x65ridu/scheduling/v1/mc.proto\x1a\x1e\x65ridu/scheduling/v1/room.proto\x1a\"eridu/scheduling/v1/schedule.proto\"_\n\x0bRoomCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"Y\n\tMcCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"k\n\x0fScheduleCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleProposed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleWithdrawn\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"k\n\x0fScheduleRevised\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"l\n\x10ScheduleArchived\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"m\n\x11ScheduleCancelled\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\"\xa0\x01\n\x0bPlanChanged\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08schedule\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\x37\n\rplanned_shows\x18\x03 \x03(\x0b\x32 .eridu.scheduling.v1.PlannedShow\"n\n\x10\x42ookingConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"j\n\x0c\x42ookingMoved\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"m\n\x0f\x42ookingReleased\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\x31\n\x07\x62ooking\x18\x02 \x01(\x0b\x32 .eridu.scheduling.v1.ShowBooking\"_\n\x0bRoomUpdated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"_\n\x0bRoomDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"a\n\rRoomUndeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04room\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Room\"Y\n\tMcUpdated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"Y\n\tMcDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"[\n\x0bMcUndeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"X\n\x08McBanned\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"Z\n\nMcUnbanned\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12#\n\x02mc\x18\x02 \x01(\x0b\x32\x17.eridu.scheduling.v1.Mc\"k\n\x0f\x42lackoutCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08\x62lackout\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Blackout\"k\n\x0f\x42lackoutDeleted\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12/\n\x08\x62lackout\x18\x02 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Blackout\"_\n\x0bHoldCreated\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Hold\"_\n\x0bHoldMovedUp\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Hold\"`\n\x0cHoldReleased\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Hold\"a\n\rHoldConfirmed\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Hold\"\\\n\x08HoldLost\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Hold\"_\n\x0bHoldExpired\x12\'\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x17.eridu.common.v1.Change\x12\'\n\x04hold\x18\x02 \x01(\x0b\x32\x19.eridu.scheduling.v1.Holdb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'eridu.scheduling.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROOMCREATED']._serialized_start=256
-  _globals['_ROOMCREATED']._serialized_end=351
-  _globals['_MCCREATED']._serialized_start=353
-  _globals['_MCCREATED']._serialized_end=442
-  _globals['_SCHEDULECREATED']._serialized_start=444
-  _globals['_SCHEDULECREATED']._serialized_end=551
-  _globals['_SCHEDULEPROPOSED']._serialized_start=553
-  _globals['_SCHEDULEPROPOSED']._serialized_end=661
-  _globals['_SCHEDULEWITHDRAWN']._serialized_start=663
-  _globals['_SCHEDULEWITHDRAWN']._serialized_end=772
-  _globals['_SCHEDULECONFIRMED']._serialized_start=774
-  _globals['_SCHEDULECONFIRMED']._serialized_end=883
-  _globals['_SCHEDULEREVISED']._serialized_start=885
-  _globals['_SCHEDULEREVISED']._serialized_end=992
-  _globals['_SCHEDULEARCHIVED']._serialized_start=994
-  _globals['_SCHEDULEARCHIVED']._serialized_end=1102
-  _globals['_SCHEDULECANCELLED']._serialized_start=1104
-  _globals['_SCHEDULECANCELLED']._serialized_end=1213
-  _globals['_PLANCHANGED']._serialized_start=1216
-  _globals['_PLANCHANGED']._serialized_end=1376
-  _globals['_BOOKINGCONFIRMED']._serialized_start=1378
-  _globals['_BOOKINGCONFIRMED']._serialized_end=1488
-  _globals['_BOOKINGMOVED']._serialized_start=1490
-  _globals['_BOOKINGMOVED']._serialized_end=1596
-  _globals['_BOOKINGRELEASED']._serialized_start=1598
-  _globals['_BOOKINGRELEASED']._serialized_end=1707
-  _globals['_ROOMUPDATED']._serialized_start=1709
-  _globals['_ROOMUPDATED']._serialized_end=1804
-  _globals['_ROOMDELETED']._serialized_start=1806
-  _globals['_ROOMDELETED']._serialized_end=1901
-  _globals['_ROOMUNDELETED']._serialized_start=1903
-  _globals['_ROOMUNDELETED']._serialized_end=2000
-  _globals['_MCUPDATED']._serialized_start=2002
-  _globals['_MCUPDATED']._serialized_end=2091
-  _globals['_MCDELETED']._serialized_start=2093
-  _globals['_MCDELETED']._serialized_end=2182
-  _globals['_MCUNDELETED']._serialized_start=2184
-  _globals['_MCUNDELETED']._serialized_end=2275
-  _globals['_MCBANNED']._serialized_start=2277
-  _globals['_MCBANNED']._serialized_end=2365
-  _globals['_MCUNBANNED']._serialized_start=2367
-  _globals['_MCUNBANNED']._serialized_end=2457
-  _globals['_BLACKOUTCREATED']._serialized_start=2459
-  _globals['_BLACKOUTCREATED']._serialized_end=2566
-  _globals['_BLACKOUTDELETED']._serialized_start=2568
-  _globals['_BLACKOUTDELETED']._serialized_end=2675
+  _globals['_ROOMCREATED']._serialized_start=288
+  _globals['_ROOMCREATED']._serialized_end=383
+  _globals['_MCCREATED']._serialized_start=385
+  _globals['_MCCREATED']._serialized_end=474
+  _globals['_SCHEDULECREATED']._serialized_start=476
+  _globals['_SCHEDULECREATED']._serialized_end=583
+  _globals['_SCHEDULEPROPOSED']._serialized_start=585
+  _globals['_SCHEDULEPROPOSED']._serialized_end=693
+  _globals['_SCHEDULEWITHDRAWN']._serialized_start=695
+  _globals['_SCHEDULEWITHDRAWN']._serialized_end=804
+  _globals['_SCHEDULECONFIRMED']._serialized_start=806
+  _globals['_SCHEDULECONFIRMED']._serialized_end=915
+  _globals['_SCHEDULEREVISED']._serialized_start=917
+  _globals['_SCHEDULEREVISED']._serialized_end=1024
+  _globals['_SCHEDULEARCHIVED']._serialized_start=1026
+  _globals['_SCHEDULEARCHIVED']._serialized_end=1134
+  _globals['_SCHEDULECANCELLED']._serialized_start=1136
+  _globals['_SCHEDULECANCELLED']._serialized_end=1245
+  _globals['_PLANCHANGED']._serialized_start=1248
+  _globals['_PLANCHANGED']._serialized_end=1408
+  _globals['_BOOKINGCONFIRMED']._serialized_start=1410
+  _globals['_BOOKINGCONFIRMED']._serialized_end=1520
+  _globals['_BOOKINGMOVED']._serialized_start=1522
+  _globals['_BOOKINGMOVED']._serialized_end=1628
+  _globals['_BOOKINGRELEASED']._serialized_start=1630
+  _globals['_BOOKINGRELEASED']._serialized_end=1739
+  _globals['_ROOMUPDATED']._serialized_start=1741
+  _globals['_ROOMUPDATED']._serialized_end=1836
+  _globals['_ROOMDELETED']._serialized_start=1838
+  _globals['_ROOMDELETED']._serialized_end=1933
+  _globals['_ROOMUNDELETED']._serialized_start=1935
+  _globals['_ROOMUNDELETED']._serialized_end=2032
+  _globals['_MCUPDATED']._serialized_start=2034
+  _globals['_MCUPDATED']._serialized_end=2123
+  _globals['_MCDELETED']._serialized_start=2125
+  _globals['_MCDELETED']._serialized_end=2214
+  _globals['_MCUNDELETED']._serialized_start=2216
+  _globals['_MCUNDELETED']._serialized_end=2307
+  _globals['_MCBANNED']._serialized_start=2309
+  _globals['_MCBANNED']._serialized_end=2397
+  _globals['_MCUNBANNED']._serialized_start=2399
+  _globals['_MCUNBANNED']._serialized_end=2489
+  _globals['_BLACKOUTCREATED']._serialized_start=2491
+  _globals['_BLACKOUTCREATED']._serialized_end=2598
+  _globals['_BLACKOUTDELETED']._serialized_start=2600
+  _globals['_BLACKOUTDELETED']._serialized_end=2707
+  _globals['_HOLDCREATED']._serialized_start=2709
+  _globals['_HOLDCREATED']._serialized_end=2804
+  _globals['_HOLDMOVEDUP']._serialized_start=2806
+  _globals['_HOLDMOVEDUP']._serialized_end=2901
+  _globals['_HOLDRELEASED']._serialized_start=2903
+  _globals['_HOLDRELEASED']._serialized_end=2999
+  _globals['_HOLDCONFIRMED']._serialized_start=3001
+  _globals['_HOLDCONFIRMED']._serialized_end=3098
+  _globals['_HOLDLOST']._serialized_start=3100
+  _globals['_HOLDLOST']._serialized_end=3192
+  _globals['_HOLDEXPIRED']._serialized_start=3194
+  _globals['_HOLDEXPIRED']._serialized_end=3289
 # @@protoc_insertion_point(module_scope)

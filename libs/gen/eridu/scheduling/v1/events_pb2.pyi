@@ -7,6 +7,7 @@ from collections import abc as _abc
 from eridu.common.v1 import change_pb2 as _change_pb2
 from eridu.scheduling.v1 import blackout_pb2 as _blackout_pb2
 from eridu.scheduling.v1 import booking_pb2 as _booking_pb2
+from eridu.scheduling.v1 import hold_pb2 as _hold_pb2
 from eridu.scheduling.v1 import mc_pb2 as _mc_pb2
 from eridu.scheduling.v1 import room_pb2 as _room_pb2
 from eridu.scheduling.v1 import schedule_pb2 as _schedule_pb2
@@ -719,3 +720,183 @@ class BlackoutDeleted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BlackoutDeleted: _TypeAlias = BlackoutDeleted  # noqa: Y015
+
+@_typing.final
+class HoldCreated(_message.Message):
+    """Subject `eridu.scheduling.hold.created`: a hold is there; its rank says which option it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def hold(self) -> _hold_pb2.Hold:
+        """The hold after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        hold: _hold_pb2.Hold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldCreated: _TypeAlias = HoldCreated  # noqa: Y015
+
+@_typing.final
+class HoldMovedUp(_message.Message):
+    """Subject `eridu.scheduling.hold.moved_up`: holds before this one ended: it has a better rank now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def hold(self) -> _hold_pb2.Hold:
+        """The hold after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        hold: _hold_pb2.Hold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldMovedUp: _TypeAlias = HoldMovedUp  # noqa: Y015
+
+@_typing.final
+class HoldReleased(_message.Message):
+    """Subject `eridu.scheduling.hold.released`: an option was given back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def hold(self) -> _hold_pb2.Hold:
+        """The hold after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        hold: _hold_pb2.Hold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldReleased: _TypeAlias = HoldReleased  # noqa: Y015
+
+@_typing.final
+class HoldConfirmed(_message.Message):
+    """Subject `eridu.scheduling.hold.confirmed`: an option was taken up: the client's show `hold.show_uid` has the slot."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def hold(self) -> _hold_pb2.Hold:
+        """The hold after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        hold: _hold_pb2.Hold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldConfirmed: _TypeAlias = HoldConfirmed  # noqa: Y015
+
+@_typing.final
+class HoldLost(_message.Message):
+    """Subject `eridu.scheduling.hold.lost`: another show was booked over an option."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def hold(self) -> _hold_pb2.Hold:
+        """The hold after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        hold: _hold_pb2.Hold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldLost: _TypeAlias = HoldLost  # noqa: Y015
+
+@_typing.final
+class HoldExpired(_message.Message):
+    """Subject `eridu.scheduling.hold.expired`: an option's time is over."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    HOLD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def hold(self) -> _hold_pb2.Hold:
+        """The hold after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        hold: _hold_pb2.Hold | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "hold", b"hold"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldExpired: _TypeAlias = HoldExpired  # noqa: Y015

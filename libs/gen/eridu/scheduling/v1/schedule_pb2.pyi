@@ -102,6 +102,8 @@ class _RuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rule.ValueType],
     """The show is live or completed and stays as it is."""
     RULE_BLACKOUT: _Rule.ValueType  # 7
     """The room or MC cannot be used at that time: a blackout. What a show has booked already at its time, it keeps."""
+    RULE_HELD_BY_OTHER: _Rule.ValueType  # 8
+    """Somebody else holds the room or MC at that time: a warning, the booking is made all the same."""
 
 class Rule(_Rule, metaclass=_RuleEnumTypeWrapper):
     """What a rule found."""
@@ -121,6 +123,8 @@ RULE_SHOW_STARTED: Rule.ValueType  # 6
 """The show is live or completed and stays as it is."""
 RULE_BLACKOUT: Rule.ValueType  # 7
 """The room or MC cannot be used at that time: a blackout. What a show has booked already at its time, it keeps."""
+RULE_HELD_BY_OTHER: Rule.ValueType  # 8
+"""Somebody else holds the room or MC at that time: a warning, the booking is made all the same."""
 Global___Rule: _TypeAlias = Rule  # noqa: Y015
 
 class _Severity:
@@ -338,6 +342,7 @@ class ShowRef(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     SCHEDULE_UID_FIELD_NUMBER: _builtins.int
     BUSY_FIELD_NUMBER: _builtins.int
+    HOLD_UID_FIELD_NUMBER: _builtins.int
     show_uid: _builtins.str
     """The show, `show_…`."""
     external_id: _builtins.str
@@ -348,6 +353,8 @@ class ShowRef(_message.Message):
     """Its schedule, `sched_…`; empty for a show without one."""
     busy: _builtins.bool
     """Somebody else's show: no more is said."""
+    hold_uid: _builtins.str
+    """The hold, `hold_…`, for RULE_HELD_BY_OTHER: its show is none yet."""
     def __init__(
         self,
         *,
@@ -356,10 +363,11 @@ class ShowRef(_message.Message):
         name: _builtins.str = ...,
         schedule_uid: _builtins.str = ...,
         busy: _builtins.bool = ...,
+        hold_uid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "external_id", b"external_id", "name", b"name", "schedule_uid", b"schedule_uid", "show_uid", b"show_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy", b"busy", "external_id", b"external_id", "hold_uid", b"hold_uid", "name", b"name", "schedule_uid", b"schedule_uid", "show_uid", b"show_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
