@@ -70,7 +70,11 @@ async def build_tenant(suite: Suite, marker: str) -> Tenant:
     row = f"1,{marker}show,{room.name},{mc.name},{platform.name},,,2026-03-02T10:00,2026-03-02T11:00"
     await house.plan(schedule, row)
     await house.confirm(schedule)
-    closed: dict[str, Any] = {"starts_at": at("2026-03-25T10:00"), "ends_at": at("2026-03-25T11:00"), "reason": f"{marker}works"}
+    closed: dict[str, Any] = {
+        "starts_at": at("2026-03-25T10:00"),
+        "ends_at": at("2026-03-25T11:00"),
+        "reason": f"{marker}works",
+    }
     blackout = await manager(CreateBlackoutRequest(resource_uid=room.uid, **closed))
 
     async def tasks() -> Any:
