@@ -6,7 +6,7 @@ import grpc
 import pytest
 from eridu.identity.v1.audit_service_pb2 import ListAuditsRequest
 from eridu.identity.v1.studio_service_pb2 import DeleteStudioRequest
-from eridu.scheduling.v1 import at_risk_pb2, confirmation_pb2
+from eridu.scheduling.v1 import at_risk_pb2, confirmation_pb2, events_pb2
 from eridu.scheduling.v1.schedule_service_pb2 import ReviseScheduleRequest
 
 from tests.scheduling.kinds import MCS, ROOMS, Kind, get, in_year, named, of_each_kind
@@ -215,3 +215,22 @@ class TestDelete:
         await until(free)
         refusal = await refused(house.root(ROOMS.ask("Undelete", uid=house.rooms["A"].uid)))
         assert (refusal.code, refusal.reason) == (NOT_FOUND, "STUDIO_NOT_FOUND")
+
+
+@of_each_kind
+async def test_every_change_is_an_event_with_the_state_after_it(house: House, ask: Asks, kind: Kind):
+    uid = kind.of(house).uid
+    for request in kind.changes(uid):
+        await house.manager(request)
+    entries = await ask("SELECT * FROM ledger WHERE entity_uid = :uid ORDER BY id", uid=uid)
+    verbs = ["created", "updated", *([] if kind is ROOMS else ["banned", "unbanned"]), "deleted", "undeleted"]
+    assert [one.subject for one in entries] == [f"eridu.scheduling.{kind.noun}.{verb}" for verb in verbs]
+    for version, (entry, verb) in enumerate(zip(entries, verbs, strict=True), 1):
+        event = getattr(events_pb2, f"{kind.Noun}{verb.capitalize()}").FromString(entry.payload)
+        state = getattr(event, kind.noun)
+        assert entry.event_type == event.DESCRIPTOR.full_name
+        assert (event.change.action, event.change.studio_uid) == (f"{kind.noun}.{verb}", house.studio.uid)
+        assert (state.uid, state.etag, entry.entity_version) == (uid, str(version), version)
+        assert state.HasField("deleted_at") == (verb == "deleted")
+        assert kind is ROOMS or state.HasField("banned_at") == (verb == "banned")
+    assert state == await get(house, kind)

@@ -10,8 +10,10 @@ from typing import Any
 from eridu.common.v1.access_pb2 import ROLE_ADMIN
 from eridu.identity.v1.membership_service_pb2 import GrantMembershipRequest, ListMembershipsRequest
 from eridu.identity.v1.user_service_pb2 import CreateUserRequest
+from eridu.scheduling.v1.blackout_service_pb2 import CreateBlackoutRequest
 from eridu.scheduling.v1.booking_service_pb2 import ListBookingsRequest
 from eridu.scheduling.v1.hold_service_pb2 import CreateHoldRequest
+from eridu.scheduling.v1.mc_service_pb2 import UpdateMcRequest
 from eridu.scheduling.v1.plan_pb2 import ListPlannedShowsRequest
 from eridu.scheduling.v1.schedule_service_pb2 import CreateScheduleRequest
 from eridu.tasks.v1.task_service_pb2 import AssignTaskRequest, ListTasksRequest
@@ -69,6 +71,12 @@ async def build_tenant(suite: Suite, marker: str) -> Tenant:
     row = f"1,{marker}show,{room.name},{mc.name},{platform.name},,,2026-03-02T10:00,2026-03-02T11:00"
     await house.plan(schedule, row)
     await house.confirm(schedule)
+    closed: dict[str, Any] = {
+        "starts_at": at("2026-03-25T10:00"),
+        "ends_at": at("2026-03-25T11:00"),
+        "reason": f"{marker}works",
+    }
+    blackout = await manager(CreateBlackoutRequest(resource_uid=room.uid, **closed))
 
     hold = await manager(
         CreateHoldRequest(
@@ -93,6 +101,7 @@ async def build_tenant(suite: Suite, marker: str) -> Tenant:
         await manager(ListPlannedShowsRequest(schedule_uid=schedule.uid)),
         await manager(ListBookingsRequest(studio_uid=studio.uid)),
         await house.member(ListMembershipsRequest(user_uid=member.uid)),
-        *(house.client, template, schedule, room, mc, platform, hold),
+        *(house.client, template, schedule, room, mc, platform, hold, blackout),
     )
+    await manager(UpdateMcRequest(uid=mc.uid, user_uid=tenant.uids["user"]))
     return tenant
