@@ -29,7 +29,7 @@ def compose(config: Config) -> Process:
     server.add(add_McServiceServicer_to_server, Mcs(db, now, identity))
     server.add(add_ScheduleServiceServicer_to_server, Schedules(db, now, identity))
     server.add(add_BookingServiceServicer_to_server, Bookings(db, now))
-    process.hear("production", consumers.of_production(db))
+    process.hear("production", consumers.of_production(db, now))
     return process
 
 
