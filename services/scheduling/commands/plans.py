@@ -54,6 +54,7 @@ async def import_plan(
         plan = await store.load_plan(tx, uid)
         names = await names_of(tx, before.studio_uid, rows, known_platforms(plan.values()) | platforms)
         diff = rules.diff(sheet.read(rows, before, names), plan, now, lambda planned: new_row(before, planned))
+        diff.require_fits(plan)
         if validate_only or diff.empty or (all_or_nothing and diff.refused):
             return Imported(before, False, rules.unsaved(diff))
         after = await store.save_schedule(tx, before, after, now)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 
 from sqlalchemy import Subquery, and_, func, insert, select, text, tuple_
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from libs.common.db import Reader, Tx
 from libs.common.errors import NotFound
@@ -107,7 +108,7 @@ def newest(schedule_uid: str, number: int) -> Subquery:
     table = tables.plan_version_row
     return (
         select(table)
-        .distinct(table.c.show_uid)
+        .ext(distinct_on(table.c.show_uid))
         .where(and_(table.c.schedule_uid == schedule_uid, table.c.number <= number))
         .order_by(table.c.show_uid, table.c.number.desc())
         .subquery("plan")

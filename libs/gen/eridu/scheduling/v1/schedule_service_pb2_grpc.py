@@ -197,7 +197,8 @@ class ScheduleServiceServicer:
     def ImportPlan(self, request, context):
         """Replaces the plan of a DRAFT by a sheet: a diff by external_id (created, updated, unchanged, removed, brought back), with an answer for every row.
         A bad row is refused with line, field and reason; the good ones are saved unless `all_or_nothing`. An unchanged sheet makes no new version.
-        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
+        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PLAN_TOO_LARGE) when what it leaves in the plan makes it too large;
+        INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
         cannot be read at all; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
