@@ -295,7 +295,7 @@ class ScheduleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DiffVersions(self, request, context):
-        """How two versions of a plan differ, show by show. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """How two versions of a plan differ, show by show; what one version changed: from the one before it. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -321,7 +321,8 @@ class ScheduleServiceServicer:
 
     def ConfirmSchedules(self, request, context):
         """Confirms many schedules, each as ConfirmSchedule does and in a transaction of its own, with a result or a refusal for each: the call itself is refused
-        only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id.
+        only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id: what outlasts
+        the caller's deadline is worked on to its end, and is there then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

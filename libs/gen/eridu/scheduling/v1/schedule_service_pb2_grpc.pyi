@@ -95,7 +95,7 @@ class ScheduleServiceStub:
     GetVersion: _grpc.UnaryUnaryMultiCallable[_version_pb2.GetVersionRequest, _version_pb2.GetVersionResponse]
     """Reads one version with its plan, by pages. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     DiffVersions: _grpc.UnaryUnaryMultiCallable[_version_pb2.DiffVersionsRequest, _version_pb2.DiffVersionsResponse]
-    """How two versions of a plan differ, show by show. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    """How two versions of a plan differ, show by show; what one version changed: from the one before it. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     RestoreVersion: _grpc.UnaryUnaryMultiCallable[_version_pb2.RestoreVersionRequest, _version_pb2.RestoreVersionResponse]
     """Makes a new version of a DRAFT's plan that is equal to an earlier one, every show under its own show_uid. Also what was cancelled by hand since
     then is planned again. FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PROTECTED_SHOWS, with their external_ids) when a show that is live or completed
@@ -108,7 +108,8 @@ class ScheduleServiceStub:
     """
     ConfirmSchedules: _grpc.UnaryUnaryMultiCallable[_bulk_pb2.ConfirmSchedulesRequest, _bulk_pb2.ConfirmSchedulesResponse]
     """Confirms many schedules, each as ConfirmSchedule does and in a transaction of its own, with a result or a refusal for each: the call itself is refused
-    only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id.
+    only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id: what outlasts
+    the caller's deadline is worked on to its end, and is there then.
     """
     ProposeSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ProposeScheduleRequest, _schedule_pb2.Schedule]
     """DRAFT to PROPOSED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (PLAN_EMPTY) without shows; ABORTED (STALE)."""
@@ -189,7 +190,7 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     GetVersion: _aio.UnaryUnaryMultiCallable[_version_pb2.GetVersionRequest, _version_pb2.GetVersionResponse]  # type: ignore[assignment]
     """Reads one version with its plan, by pages. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     DiffVersions: _aio.UnaryUnaryMultiCallable[_version_pb2.DiffVersionsRequest, _version_pb2.DiffVersionsResponse]  # type: ignore[assignment]
-    """How two versions of a plan differ, show by show. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    """How two versions of a plan differ, show by show; what one version changed: from the one before it. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     RestoreVersion: _aio.UnaryUnaryMultiCallable[_version_pb2.RestoreVersionRequest, _version_pb2.RestoreVersionResponse]  # type: ignore[assignment]
     """Makes a new version of a DRAFT's plan that is equal to an earlier one, every show under its own show_uid. Also what was cancelled by hand since
     then is planned again. FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PROTECTED_SHOWS, with their external_ids) when a show that is live or completed
@@ -202,7 +203,8 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     """
     ConfirmSchedules: _aio.UnaryUnaryMultiCallable[_bulk_pb2.ConfirmSchedulesRequest, _bulk_pb2.ConfirmSchedulesResponse]  # type: ignore[assignment]
     """Confirms many schedules, each as ConfirmSchedule does and in a transaction of its own, with a result or a refusal for each: the call itself is refused
-    only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id.
+    only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id: what outlasts
+    the caller's deadline is worked on to its end, and is there then.
     """
     ProposeSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ProposeScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """DRAFT to PROPOSED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (PLAN_EMPTY) without shows; ABORTED (STALE)."""
@@ -376,7 +378,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _version_pb2.DiffVersionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_version_pb2.DiffVersionsResponse, _abc.Awaitable[_version_pb2.DiffVersionsResponse]]:
-        """How two versions of a plan differ, show by show. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+        """How two versions of a plan differ, show by show; what one version changed: from the one before it. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
 
     @_abc_1.abstractmethod
     def RestoreVersion(
@@ -407,7 +409,8 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_bulk_pb2.ConfirmSchedulesResponse, _abc.Awaitable[_bulk_pb2.ConfirmSchedulesResponse]]:
         """Confirms many schedules, each as ConfirmSchedule does and in a transaction of its own, with a result or a refusal for each: the call itself is refused
-        only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id.
+        only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id: what outlasts
+        the caller's deadline is worked on to its end, and is there then.
         """
 
     @_abc_1.abstractmethod
