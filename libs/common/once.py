@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import text
 
-from libs.common.errors import Invalid
+from libs.common.errors import Invalid, Stale
 
 if TYPE_CHECKING:
     from libs.common.db import Reader, Tx
@@ -68,6 +68,7 @@ class RequestOnce:
         if claimed.scalar():
             return
         await self.look(tx, schema)
+        raise Stale("CONFLICT", "the first call with this request_id is no longer known: try again")
 
     async def look(self, reader: Reader, schema: str) -> None:
         """Raise the answer if there is one, and claim nothing: for calls that claim their id only at their end."""

@@ -95,11 +95,8 @@ async def export_plan(db: Database, caller: Caller, identity: Identity, uid: str
     """The plan as the sheet that an import takes."""
     schedule = await get_schedule(db, caller, uid)
     async with db.read() as reader:
-        # Of the version that the schedule was read with: no change slips in between.
-        plan = (await versions.plan_at(reader, uid, schedule.plan_version)).values()
-        living = sorted(
-            (row.planned for row in plan if row.removed_at is None), key=lambda one: (one.starts_at, one.external_id)
-        )
+        plan_version, plan = await schedules.read_plan(reader, uid)
+        living = [row.planned for row in plan]
         words = {word for one in living for word in (one.room_uid, *one.mc_uids) if word}
         known = await resources.find_resources(reader, schedule.studio_uid, words)
     if len(living) > LARGEST:
@@ -107,7 +104,7 @@ async def export_plan(db: Database, caller: Caller, identity: Identity, uid: str
     platforms = await identity.platforms_by_word({word for one in living for word in one.platform_uids})
     named = {one.uid: one.name for one in known if one.bookable}
     names = Names(named, named, {platform: name for name, platform in platforms.items() if name != platform})
-    return Export(write(living, schedule, names), schedule.plan_version, len(living))
+    return Export(write(living, schedule, names), plan_version or schedule.plan_version, len(living))
 
 
 async def list_versions(db: Database, caller: Caller, schedule_uid: str, page: PageQuery) -> Page[PlanVersion]:

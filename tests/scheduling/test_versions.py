@@ -294,3 +294,52 @@ async def test_imports_edits_and_restores_at_once_leave_one_line_of_versions(hou
     }
     assert set(await plan_of(house, schedule, now.plan_version)) == living
     assert found[0].show_count == len(living)
+
+
+async def test_a_change_that_an_older_process_made_without_a_version_is_in_the_next_one(
+    house: House, db: Database
+) -> None:
+    schedule = await house.schedule()
+    await house.plan(schedule, row("1", "10:00", "11:00"), row("2", "12:00", "13:00"))
+    async with db.writer.begin() as conn:  # as the release before did
+        await conn.execute(text("UPDATE schedule SET plan_version = 2 WHERE uid = :uid"), {"uid": schedule.uid})
+        await conn.execute(
+            text("UPDATE planned_show SET name = 'Old way' WHERE schedule_uid = :uid AND external_id = '1'"),
+            {"uid": schedule.uid},
+        )
+    sheet = await house.manager(plan_pb2.ExportPlanRequest(uid=schedule.uid))
+    assert (sheet.plan_version, "Old way" in sheet.csv) == (2, True)
+    await house.plan(schedule, "1,Old way,A,,,,,2026-03-02T10:00,2026-03-02T11:00", row("2", "12:00", "14:00"))
+    assert [one[:2] for one in await plan_of(house, schedule, 3)] == [("1", "Old way"), ("2", "Show 2")]
+    refusal = await refused(house.manager(Version(schedule_uid=schedule.uid, number=2)))
+    assert refusal.reason == "PLAN_VERSION_NOT_FOUND"
+    assert short((await house.member(Diff(schedule_uid=schedule.uid, before=1, after=3))).changes) == [
+        ("1", "changed", ["name"]),
+        ("2", "changed", ["ends_at"]),
+    ]
+
+
+async def test_a_plan_of_thousands_is_kept_read_and_brought_back(house: House, ask: Asks) -> None:
+    schedule = await house.schedule()
+    count = 2000
+
+    def rows(room: str) -> list[str]:
+        return [
+            row(f"{n:04}", f"{n % 23:02}:00", f"{n % 23:02}:50", room, day=f"{1 + n % 28:02}") for n in range(count)
+        ]
+
+    await house.plan(schedule, *rows("A"))
+    await house.plan(schedule, *rows("B")[: count // 2], *rows("A")[count // 2 :])
+    kept = await ask(
+        "SELECT number, count(*) FROM plan_version_row WHERE schedule_uid = :uid GROUP BY 1 ORDER BY 1",
+        uid=schedule.uid,
+    )
+    assert [tuple(one) for one in kept] == [(1, count), (2, count // 2)]  # only what changed
+    diff = await house.manager(Diff(schedule_uid=schedule.uid, before=1, after=2, page_size=1))
+    assert (diff.added, diff.changed, diff.removed) == (0, count // 2, 0)
+    restored = await house.manager(Restore(uid=schedule.uid, number=1))
+    assert len(restored.rows) == count // 2
+    assert (await house.manager(Diff(schedule_uid=schedule.uid, before=1, after=3))).changed == 0
+    sheet = await house.manager(plan_pb2.ExportPlanRequest(uid=schedule.uid))
+    again = await house.manager(plan_pb2.ImportPlanRequest(uid=schedule.uid, csv=sheet.csv))
+    assert (again.saved, sheet.show_count) == (False, count)

@@ -110,6 +110,19 @@ async def load_plan(reader: Reader, schedule_uid: str) -> dict[str, PlannedShow]
     return {row.external_id: planned_show_of(row) for row in rows}
 
 
+async def read_plan(reader: Reader, schedule_uid: str) -> tuple[int, list[PlannedShow]]:
+    """The shows of a plan by start, and the number of the version that they are: in one look; 0 for an empty plan."""
+    table = tables.planned_show
+    query = (
+        select(table, tables.schedule.c.plan_version)
+        .join(tables.schedule, tables.schedule.c.uid == table.c.schedule_uid)
+        .where(table.c.schedule_uid == schedule_uid, table.c.removed_at.is_(None))
+        .order_by(table.c.starts_at, table.c.external_id)
+    )
+    rows = (await reader.execute(query)).all()
+    return rows[0].plan_version if rows else 0, [planned_show_of(row) for row in rows]
+
+
 async def list_planned_shows(
     reader: Reader, schedule_uid: str, show_removed: bool, page: PageQuery
 ) -> Page[PlannedShow]:

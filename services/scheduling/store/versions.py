@@ -23,7 +23,7 @@ KEEP_ROWS = text(
     f"""
     INSERT INTO scheduling.plan_version_row (number, {KEPT})
     SELECT CAST(:number AS integer), {KEPT} FROM scheduling.planned_show
-    WHERE schedule_uid = :schedule_uid AND uid = ANY(:uids)
+    WHERE schedule_uid = :schedule_uid AND (:whole OR uid = ANY(:uids))
     """
 )
 
@@ -42,9 +42,21 @@ BOTH_STATES = text(
 
 
 async def insert_version(tx: Tx, version: PlanVersion, uids: Collection[str]) -> None:
-    """Keep a version and the rows (by their uid) that it changed, as the plan has them now: two statements."""
+    """Keep a version and the rows (by their uid) that it changed, as the plan has them now.
+
+    Where the version before it was not kept (a process of the release before made it), this one keeps every row.
+    """
+    gap = version.number > 1 and not await is_kept(tx, version.schedule_uid, version.number - 1)
     await tx.execute(insert(tables.plan_version).values(**asdict(version)))
-    await tx.execute(KEEP_ROWS, {"number": version.number, "schedule_uid": version.schedule_uid, "uids": sorted(uids)})
+    where = {"number": version.number, "schedule_uid": version.schedule_uid, "uids": sorted(uids), "whole": gap}
+    await tx.execute(KEEP_ROWS, where)
+
+
+async def is_kept(reader: Reader, schedule_uid: str, number: int) -> bool:
+    """Whether the plan's history has this version."""
+    table = tables.plan_version
+    query = select(table.c.id).where(table.c.schedule_uid == schedule_uid, table.c.number == number)
+    return (await reader.execute(query)).one_or_none() is not None
 
 
 async def load_version(reader: Reader, schedule_uid: str, number: int) -> PlanVersion:
