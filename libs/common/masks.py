@@ -16,9 +16,12 @@ from libs.common.errors import FieldViolation, Invalid
 FRAME = {"uid", "update_mask", "etag", "reason", "request_id"}  # what an Update request has beside the fields to write
 
 
-def written(request: Message) -> dict[str, Any]:
-    """The fields that the request writes, by name: those of its mask, or those that are set when it has none."""
-    fields = {field.name: field for field in request.DESCRIPTOR.fields if field.name not in FRAME}
+def written(request: Message, *beside: str) -> dict[str, Any]:
+    """The fields that the request writes, by name: those of its mask, or those that are set when it has none.
+
+    `beside` are fields of this request that are none of the thing's, as those of the frame.
+    """
+    fields = {field.name: field for field in request.DESCRIPTOR.fields if field.name not in FRAME.union(beside)}
     paths = list(request.update_mask.paths)  # type: ignore[attr-defined]
     if not paths:
         paths = [field.name for field, _ in request.ListFields() if field.name in fields]

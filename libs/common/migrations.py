@@ -85,7 +85,10 @@ def add_platform_scope(schema: str) -> None:
 
 
 def grant(schema: str) -> None:
-    """Last step of a migration: the service's role works with its tables, deletes no history, changes no ledger row."""
+    """Last step of a migration: the service's role works with its tables, deletes no history, changes no ledger row.
+
+    A table whose comment is `append-only` is only added to, also after the grants of later migrations.
+    """
     role = f"eridu_{schema}"
     for statement in (
         f"GRANT USAGE ON SCHEMA {schema} TO {role}",
@@ -94,8 +97,23 @@ def grant(schema: str) -> None:
         f"REVOKE UPDATE ON {schema}.ledger, {schema}.inbox FROM {role}",
         f"REVOKE INSERT, UPDATE ON {schema}.alembic_version FROM {role}",
         f"GRANT DELETE ON {schema}.outbox, {schema}.inbox, {schema}.parked, {schema}.request TO {role}",
+        REVOKE_APPEND_ONLY.format(schema=schema, role=role),
     ):
         op.execute(statement)
+
+
+REVOKE_APPEND_ONLY = """
+DO $$
+DECLARE kept text;
+BEGIN
+    FOR kept IN
+        SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = '{schema}' AND relkind = 'r' AND obj_description(pg_class.oid, 'pg_class') = 'append-only'
+    LOOP
+        EXECUTE 'REVOKE UPDATE ON ' || kept || ' FROM {role}';
+    END LOOP;
+END $$
+"""
 
 
 BOOKS_DDL = """

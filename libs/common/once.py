@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import text
 
-from libs.common.errors import Invalid
+from libs.common.errors import Invalid, Stale
 
 if TYPE_CHECKING:
-    from libs.common.db import Tx
+    from libs.common.db import Reader, Tx
 
 
 class Replayed(Exception):
@@ -67,14 +67,21 @@ class RequestOnce:
         )
         if claimed.scalar():
             return
-        stored = await tx.keep(
+        await self.look(tx, schema)
+        raise Stale("CONFLICT", "the first call with this request_id is no longer known: try again")
+
+    async def look(self, reader: Reader, schema: str) -> None:
+        """Raise the answer if there is one, and claim nothing: for calls that claim their id only at their end."""
+        stored = await reader.execute(
             text(
                 f"SELECT body_hash, answer FROM {schema}.request"
                 " WHERE actor = :actor AND method = :method AND request_id = :request_id"
             ),
             self.key,
         )
-        row = stored.one()
+        row = stored.one_or_none()
+        if row is None:
+            return
         if bytes(row.body_hash) != self.body_hash:
             raise Invalid("REQUEST_ID_REUSED", "this request_id was used with another request")
         raise Replayed(bytes(row.answer))

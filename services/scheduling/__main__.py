@@ -39,7 +39,7 @@ def compose(config: Config) -> Process:
     server.add(add_HoldServiceServicer_to_server, Holds(db, now, identity))
     feed = process.watched(watches.EVENTS)
     server.add(add_BookingServiceServicer_to_server, Bookings(db, now, identity, feed, config.heartbeat))
-    process.hear("production", consumers.of_production(db))
+    process.hear("production", consumers.of_production(db, now))
     process.repeat(HOLDS_SWEPT_EVERY, lambda: sweep_holds(db, now))
     return process
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
@@ -10,16 +11,19 @@ from typing import Any
 
 import grpc
 import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
 from eridu.scheduling.v1 import schedule_service_pb2 as api
 from eridu.scheduling.v1.booking_service_pb2 import ReleaseShowRequest
-from sqlalchemy import text
+from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
+from deploy.local import postgres
 from libs.common import migrations
 from libs.common.db import Database
 from tests.scheduling.planning import BEST_EFFORT, Asks, adhoc, in_force, outcomes, production, row
 from tests.support.house import House, build_house
-from tests.support.suite import Refusal, Suite
+from tests.support.suite import PASSWORDS, Refusal, Suite
 
 
 async def together(*calls: Awaitable[Any]) -> list[Any]:
@@ -84,7 +88,19 @@ async def test_no_writer_can_book_twice(house: House, db: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["booking", "show_booking", "planned_show", "schedule", "room", "mc", "blackout", "ledger"]
+    "table",
+    [
+        "booking",
+        "show_booking",
+        "planned_show",
+        "plan_version",
+        "plan_version_row",
+        "schedule",
+        "room",
+        "mc",
+        "blackout",
+        "ledger",
+    ],
 )
 async def test_the_service_cannot_delete(db: Database, table: str) -> None:
     with pytest.raises(DBAPIError) as refusal:
@@ -209,3 +225,32 @@ async def test_confirming_revising_and_releasing_at_once_never_ends_in_a_deadloc
     )
     assert set(reasons(answers)) <= {"", "SLOT_TAKEN"}
     assert await ask.overlaps() == 0
+
+
+def test_a_plan_that_was_there_before_versions_begins_its_history_with_what_it_was(suite: Suite) -> None:
+    admin_url = postgres.prepare(suite.admin_url, PASSWORDS, f"before_{uuid.uuid4().hex}")
+    config = migrations.alembic_config(admin_url, "scheduling", Path("services/scheduling/migrations"))
+    revision = ScriptDirectory.from_config(config).get_revision("0007")
+    command.upgrade(config, str(revision.down_revision))
+    engine = create_engine(make_url(admin_url).set(drivername="postgresql+psycopg"), poolclass=NullPool)
+    with engine.begin() as conn:
+        conn.execute(
+            text("""
+                INSERT INTO scheduling.schedule (uid, metadata, created_at, updated_at, version, studio_uid, client_uid,
+                    name, starts_at, ends_at, status, time_zone, plan_version, confirmed_version)
+                SELECT uid, '{}', now(), now(), 1, 'studio', 'client', uid, now(), now(), 'draft', 'UTC', version, 0
+                FROM (VALUES ('sched_filled', 7), ('sched_empty', 0)) AS made (uid, version);
+                INSERT INTO scheduling.planned_show (uid, show_uid, schedule_uid, external_id, name, room_uid, mc_uids,
+                    platform_uids, type, standard, starts_at, ends_at, cancelled, started, removed_at, version)
+                SELECT 'plan_' || n, 'show_' || n, 'sched_filled', n, 'Show', '', '{}', '{}', '', '', now(), now(),
+                    false, false, CASE n WHEN 3 THEN now() END, 4
+                FROM generate_series(1, 3) AS n;
+            """)
+        )
+    command.upgrade(config, "head")
+    with engine.begin() as conn:
+        versions = conn.execute(text("SELECT uid, number, show_count, removed FROM scheduling.plan_version")).all()
+        query = "SELECT show_uid, number, version, removed_at IS NULL FROM scheduling.plan_version_row ORDER BY 1"
+        rows = conn.execute(text(query)).all()
+    assert [tuple(one) for one in versions] == [("ver_filled", 7, 2, 0)]
+    assert [tuple(one) for one in rows] == [("show_1", 7, 4, True), ("show_2", 7, 4, True), ("show_3", 7, 4, False)]

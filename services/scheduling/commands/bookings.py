@@ -15,7 +15,8 @@ from libs.common.db import Database, Tx
 from libs.common.errors import NotFound, Refused, Stale
 from libs.common.ledger import Entry
 from services.scheduling.commands.hold_ends import settle_holds
-from services.scheduling.commands.plans import plan_entries, planned_by_schedule
+from services.scheduling.commands.plans import planned_by_schedule
+from services.scheduling.commands.versions import follow_shows
 from services.scheduling.convert import bookings as convert
 from services.scheduling.domain import booking as rules
 from services.scheduling.domain.booking import (
@@ -29,6 +30,7 @@ from services.scheduling.domain.booking import (
     slots_of,
 )
 from services.scheduling.domain.schedule import Planned, PlannedShow, Schedule
+from services.scheduling.domain.version import Cause, Why
 from services.scheduling.store import blackouts as blackout_store
 from services.scheduling.store import bookings as store
 from services.scheduling.store import hold_locks
@@ -98,8 +100,7 @@ async def release_show(
         entries = released_entries([after], reason)
         for schedule, rows in planned:
             withheld = [row.withhold() for row in rows if row.removed_at is None]
-            await schedule_store.save_plan(tx, withheld)
-            entries += plan_entries(schedule, withheld, reason)
+            entries += await follow_shows(tx, schedule, rows, withheld, Why(Cause.SHOW_CANCELLED, reason), clock())
         await ledger.record(tx, *entries)
     return after
 

@@ -12,7 +12,8 @@ from services.scheduling.commands.hold_ends import settle_holds
 from services.scheduling.commands.schedules import schedule_entry
 from services.scheduling.domain.confirmation import Changes, Confirmation, Mode, nothing_booked, with_warnings, work_out
 from services.scheduling.domain.schedule import SCHEDULE
-from services.scheduling.queries import held_by_others, situation_of
+from services.scheduling.neighbours import Identity
+from services.scheduling.queries import get_schedule, held_by_others, situation_of
 from services.scheduling.store import bookings as store
 from services.scheduling.store import hold_locks
 from services.scheduling.store import schedules as schedule_store
@@ -21,14 +22,26 @@ ATTEMPTS = 5  # a race takes a slot away between the look and the insert: look a
 
 
 async def confirm_schedule(
-    db: Database, caller: Caller, clock: Clock, uid: str, plan_version: int, mode: Mode, etag: str, reason: str
+    db: Database,
+    caller: Caller,
+    clock: Clock,
+    identity: Identity,
+    uid: str,
+    plan_version: int,
+    mode: Mode,
+    etag: str,
+    reason: str,
 ) -> Confirmation:
     """Bring a plan's bookings into force, by the difference to those in force now."""
+    seen = await get_schedule(db, caller, uid)
+    needs_approval = (await identity.studio(seen.studio_uid)).client_approval
     async with db.begin(caller) as tx:
         before = await schedule_store.load_schedule(tx, uid, lock=True)
         caller.require(SCHEDULE, uid, before.studio_uid, before.client_uid)
         before.expect(SCHEDULE, etag)
         after = before.confirm(plan_version)
+        if needs_approval:
+            before.require_approval()
         await hold_locks.pass_gate(tx, before.studio_uid)
         for _ in range(ATTEMPTS):
             changes = work_out(after, *await situation_of(tx, after, lock=True))

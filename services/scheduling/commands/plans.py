@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-from eridu.scheduling.v1 import events_pb2, schedule_pb2
 
 from libs.common import ledger, uids
 from libs.common.access import Caller
 from libs.common.clock import Clock
 from libs.common.db import Database, Tx
-from libs.common.ledger import Entry
-from services.scheduling.convert import schedules as convert
+from services.scheduling.commands.versions import follow_shows, save_version
 from services.scheduling.domain import plan as rules
 from services.scheduling.domain import sheet
 from services.scheduling.domain.plan import RowResult
 from services.scheduling.domain.resource import ResourceKind
 from services.scheduling.domain.schedule import SCHEDULE, Planned, PlannedShow, Schedule
+from services.scheduling.domain.version import Cause, Why
 from services.scheduling.neighbours import Identity
 from services.scheduling.store import resources as resource_store
 from services.scheduling.store import schedules as store
-
-ROWS_PER_EVENT = 500
-BYTES_PER_EVENT = 64 * 1024  # of planned shows; the audit part of the event has them once more, in JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +37,13 @@ async def import_plan(
     identity: Identity,
     *,
     uid: str,
-    csv: str,
+    rows: Sequence[sheet.SheetRow],
     all_or_nothing: bool,
     validate_only: bool,
     etag: str,
-    reason: str,
-    category: str,
+    why: Why,
 ) -> Imported:
     """Replace the plan of a draft by a sheet: what changed is saved as one new version, what is bad is refused."""
-    rows = sheet.rows_of(csv)
     platforms = await identity.platforms_by_word({word for row in rows for word in row.several("platforms")})
     now = clock()
     async with db.begin(caller) as tx:
@@ -58,16 +51,15 @@ async def import_plan(
         caller.require(SCHEDULE, uid, before.studio_uid, before.client_uid)
         before.expect(SCHEDULE, etag)
         after = before.edit()
-        names = await names_of(tx, before.studio_uid, rows, platforms)
         plan = await store.load_plan(tx, uid)
+        names = await names_of(tx, before.studio_uid, rows, known_platforms(plan.values()) | platforms)
         diff = rules.diff(sheet.read(rows, before, names), plan, now, lambda planned: new_row(before, planned))
+        diff.require_fits(plan)
         if validate_only or diff.empty or (all_or_nothing and diff.refused):
             return Imported(before, False, rules.unsaved(diff))
         after = await store.save_schedule(tx, before, after, now)
-        await store.save_plan(tx, [*diff.created, *diff.changed])
-        await ledger.record(
-            tx, *plan_entries(after, [*diff.created, *diff.changed], reason, category, before.plan_version)
-        )
+        changed = [*diff.created, *diff.changed]
+        await ledger.record(tx, *await save_version(tx, after, plan.values(), changed, why, now))
     return Imported(after, True, diff.results)
 
 
@@ -89,70 +81,23 @@ async def names_of(
     return sheet.Names(by_kind[ResourceKind.ROOM], by_kind[ResourceKind.MC], platforms)
 
 
-async def protect_shows(db: Database, caller: Caller, show_uids: Collection[str]) -> None:
+def known_platforms(plan: Iterable[PlannedShow]) -> dict[str, str]:
+    """The platforms that a plan names already: their uids stay readable when a platform is deleted meanwhile."""
+    return {uid: uid for row in plan for uid in row.planned.platform_uids}
+
+
+async def protect_shows(db: Database, caller: Caller, clock: Clock, show_uids: Collection[str]) -> None:
     """These shows went live: from now on no plan changes them."""
+    why = Why(Cause.SHOW_STARTED, "the show is live")
     async with db.begin(caller) as tx:
         for schedule, rows in await planned_by_schedule(tx, show_uids):
             begun = [row.begin() for row in rows if not row.started]
-            await store.save_plan(tx, begun)
-            await ledger.record(tx, *plan_entries(schedule, begun, "the show is live"))
+            await ledger.record(tx, *await follow_shows(tx, schedule, rows, begun, why, clock()))
 
 
 async def planned_by_schedule(tx: Tx, show_uids: Collection[str]) -> list[tuple[Schedule, list[PlannedShow]]]:
     """The rows that plan these shows, by schedule, each schedule locked in one order."""
     schedules = sorted({row.schedule_uid for row in await store.find_planned(tx, show_uids)})
-    locked = [await store.load_schedule(tx, uid, lock=True) for uid in schedules]
+    locked = [await store.load_schedule(tx, uid, lock=True, deleted=True) for uid in schedules]
     rows = await store.find_planned(tx, show_uids)
     return [(schedule, [row for row in rows if row.schedule_uid == schedule.uid]) for schedule in locked]
-
-
-def plan_entries(
-    schedule: Schedule, rows: Sequence[PlannedShow], reason: str, category: str = "", version_before: int | None = None
-) -> list[Entry]:
-    """The ledger entries of changed rows of a plan, as many as it takes for the events not to be too large."""
-    old = {} if version_before is None else {"plan_version": version_before}
-    return [
-        Entry(
-            "scheduling.plan.changed",
-            events_pb2.PlanChanged(schedule=convert.schedule(schedule), planned_shows=[message for _, message in part]),
-            schedule.uid,
-            schedule.version,
-            schedule.studio_uid,
-            schedule.client_uid,
-            reason,
-            old,
-            {
-                "plan_version": schedule.plan_version,
-                "change_category": category,
-                "planned_shows": [as_audited(row) for row, _ in part],
-            },
-        )
-        for part in parts_of(rows)
-    ]
-
-
-def parts_of(rows: Sequence[PlannedShow]) -> Iterator[list[tuple[PlannedShow, schedule_pb2.PlannedShow]]]:
-    """Rows and their messages, in parts that fit into one event each."""
-    part: list[tuple[PlannedShow, schedule_pb2.PlannedShow]] = []
-    size = 0
-    for row in rows:
-        message = convert.planned_show(row)
-        if part and (len(part) == ROWS_PER_EVENT or size + message.ByteSize() > BYTES_PER_EVENT):
-            yield part
-            part, size = [], 0
-        part.append((row, message))
-        size += message.ByteSize()
-    if part:
-        yield part
-
-
-def as_audited(row: PlannedShow) -> Mapping[str, object]:
-    """A row of a plan as the audit trail keeps it."""
-    return {
-        "show_uid": row.show_uid,
-        "external_id": row.external_id,
-        "planned": row.planned,
-        "cancelled": row.cancelled,
-        "started": row.started,
-        "removed_at": row.removed_at,
-    }

@@ -24,7 +24,10 @@ def schedule(entity: Schedule) -> schedule_pb2.Schedule:
         time_zone=entity.time_zone,
         plan_version=entity.plan_version,
         confirmed_version=entity.confirmed_version,
+        approved_version=entity.approved_version,
+        approved_by=entity.approved_by,
     )
+    set_time(message.approved_at, entity.approved_at)
     set_time(message.starts_at, entity.starts_at)
     set_time(message.ends_at, entity.ends_at)
     stamp(message, entity)
@@ -70,3 +73,8 @@ def row_result(result: RowResult) -> plan_pb2.RowResult:
 def category(value: schedule_pb2.ChangeCategory.ValueType) -> str:
     """A change category as the audit trail keeps it: `client_request`."""
     return schedule_pb2.ChangeCategory.Name(value).removeprefix("CHANGE_CATEGORY_").lower()
+
+
+def category_value(word: str) -> schedule_pb2.ChangeCategory.ValueType:
+    """The change category that the audit trail keeps as this word; none for none."""
+    return schedule_pb2.ChangeCategory.Value(f"CHANGE_CATEGORY_{word.upper() or 'UNSPECIFIED'}")

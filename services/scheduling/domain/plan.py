@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from libs.common.errors import Refused
 from services.scheduling.domain.schedule import Planned, PlannedShow
-from services.scheduling.domain.sheet import ReadRow, RowError
+from services.scheduling.domain.sheet import LARGEST, ReadRow, RowError
 
 
 class RowOutcome(StrEnum):
@@ -51,6 +52,14 @@ class PlanDiff:
     def empty(self) -> bool:
         """Nothing would be saved."""
         return not self.created and not self.changed
+
+    def require_fits(self, plan: Mapping[str, PlannedShow]) -> None:
+        """Refused when the plan would have more shows than a sheet can; what a bad sheet leaves in it counts too."""
+        left = sum(1 for row in self.changed if row.removed_at is not None)
+        back = sum(1 for result in self.results if result.outcome is RowOutcome.RESTORED)
+        there = sum(1 for row in plan.values() if row.removed_at is None)
+        if there + len(self.created) + back - left > LARGEST:
+            raise Refused("PLAN_TOO_LARGE", f"a plan may have {LARGEST} shows")
 
 
 def diff(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from libs.common.entities import Entity
-from libs.common.errors import Refused, Stale
+from libs.common.errors import FieldViolation, Invalid, Refused, Stale
 from libs.common.moves import Move
 
 SCHEDULE = "schedule"
+PLANNED_SHOW = "planned_show"
 
 
 class ScheduleStatus(StrEnum):
@@ -31,6 +34,8 @@ CONFIRM = Move(SCHEDULE, "confirm", {PROPOSED, CONFIRMED}, CONFIRMED)  # again: 
 REVISE = Move(SCHEDULE, "revise", {CONFIRMED}, DRAFT)
 ARCHIVE = Move(SCHEDULE, "archive", {CONFIRMED}, ARCHIVED)
 CANCEL = Move(SCHEDULE, "cancel", {DRAFT, PROPOSED, CONFIRMED}, CANCELLED)
+APPROVE = Move(SCHEDULE, "approve", {PROPOSED}, PROPOSED)  # by the client
+DELETABLE = {DRAFT, CANCELLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,9 @@ class Schedule(Entity):
     time_zone: str
     plan_version: int = 0
     confirmed_version: int = 0
+    approved_version: int = 0
+    approved_by: str = ""
+    approved_at: datetime | None = None
 
     def covers(self, start: datetime) -> bool:
         """A show belongs into the period by its start; it may end after it."""
@@ -65,9 +73,31 @@ class Schedule(Entity):
     def confirm(self, plan_version: int) -> Schedule:
         """Its bookings come into force: of the version that the caller means."""
         status = CONFIRM.apply(self.status)
+        self.expect_plan(plan_version)
+        return replace(self, status=status, confirmed_version=self.plan_version)
+
+    def approve(self, plan_version: int, user_uid: str, now: datetime) -> Schedule:
+        """The client says yes to the version that it has seen; twice is once."""
+        status = APPROVE.apply(self.status)
+        self.expect_plan(plan_version)
+        if self.approved_version == plan_version:
+            return self
+        return replace(self, status=status, approved_version=plan_version, approved_by=user_uid, approved_at=now)
+
+    def expect_plan(self, plan_version: int) -> None:
+        """Stale when the caller means another version of the plan than this one; 0 means whichever it is."""
         if plan_version not in (0, self.plan_version):
             raise Stale("STALE", f"the plan has version {self.plan_version}, not {plan_version}: look at it again")
-        return replace(self, status=status, confirmed_version=self.plan_version)
+
+    def require_approval(self) -> None:
+        """In a studio whose clients approve, only the version that was approved is confirmed."""
+        if self.approved_version != self.plan_version:
+            raise Refused(
+                "NOT_APPROVED",
+                f"the client has not approved version {self.plan_version} of the plan",
+                plan_version=self.plan_version,
+                approved_version=self.approved_version,
+            )
 
     def revise(self) -> Schedule:
         """Open for edits again, while its bookings stay in force."""
@@ -83,11 +113,53 @@ class Schedule(Entity):
 
     def edit(self) -> Schedule:
         """One plan version on: only a draft may be edited."""
+        self.require_draft()
+        return self.next_version()
+
+    def change(self, given: Mapping[str, Any]) -> Schedule:
+        """Another name, period or metadata: only of a draft."""
+        self.require_draft()
+        changed = self.but(given)
+        if changed.ends_at <= changed.starts_at:
+            message = "ends_at must be after starts_at"
+            raise Invalid("PERIOD_INVALID", message, [FieldViolation("ends_at", message)])
+        return changed
+
+    def require_draft(self) -> None:
+        """Refused for whoever wants to edit what is no draft."""
         if self.status is not DRAFT:
             raise Refused(
                 "SCHEDULE_NOT_DRAFT", f"a {self.status} schedule cannot be edited: revise or withdraw it first"
             )
-        return replace(self, plan_version=self.plan_version + 1)
+
+    def require_deletable(self, booked: int) -> None:
+        """Only what was never confirmed or is given up is deleted, and only when no show of it holds anything."""
+        if self.status not in DELETABLE:
+            raise Refused(
+                "SCHEDULE_MOVE_REFUSED",
+                f"a {self.status} schedule cannot be deleted: cancel it first",
+                move="delete",
+                status=self.status,
+            )
+        if booked:
+            raise Refused("SCHEDULE_IN_USE", f"{booked} shows of the schedule are booked", bookings=booked)
+
+    def next_version(self) -> Schedule:
+        """Its plan is another one: what the client approved was the one before."""
+        return replace(self, plan_version=self.plan_version + 1, approved_version=0, approved_by="", approved_at=None)
+
+    def follow_shows(self) -> Schedule:
+        """One plan version on because of what became of shows: they went live, or were cancelled by hand.
+
+        Nobody planned anything else, so what was confirmed and what was approved stays so.
+        """
+        now = self.plan_version + 1
+        return replace(
+            self,
+            plan_version=now,
+            confirmed_version=now if self.confirmed_version == self.plan_version else self.confirmed_version,
+            approved_version=now if self.approved_version == self.plan_version else self.approved_version,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +210,10 @@ class PlannedShow:
             cancelled=self.cancelled and not returning,
             version=self.version + 1,
         )
+
+    def become(self, planned: Planned, cancelled: bool) -> PlannedShow:
+        """As an earlier version of the plan had it, under the same show."""
+        return replace(self, planned=planned, cancelled=cancelled, removed_at=None, version=self.version + 1)
 
     def remove(self, now: datetime) -> PlannedShow:
         """Out of the plan."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -19,11 +19,13 @@ from services.scheduling.domain.schedule import Planned, Schedule
 
 REQUIRED = ("external_id", "name", "room", "mcs", "platforms", "start", "end")
 OPTIONAL = ("type", "standard")
+COLUMNS = (*REQUIRED[:5], *OPTIONAL, *REQUIRED[5:])  # as they are written
 LARGEST = 5000  # rows
 LONGEST = {"external_id": 128, "name": 200, "type": 64, "standard": 64}
 MOST_NAMES = 50  # in a cell that takes several
 LONGEST_SHOW = timedelta(days=2)
 KEY = re.compile(r"^[a-z0-9_]{1,64}$")
+UID = re.compile(r"^(room|mc|plat)_[0-9a-hjkmnp-tv-z]{26}$")
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -44,6 +46,7 @@ class SheetRow:
     line: int
     cells: Mapping[str, str]
     torn: bool = False  # it has more or fewer cells than the header
+    lists: Mapping[str, Sequence[str]] = field(default_factory=dict)  # several names that came one by one
 
     @property
     def external_id(self) -> str:
@@ -52,6 +55,8 @@ class SheetRow:
 
     def several(self, column: str) -> list[str]:
         """The names or uids in a cell that takes several."""
+        if column in self.lists:
+            return [name for part in self.lists[column] if (name := part.strip())]
         return [name for part in self.cells[column].split(";") if (name := part.strip())]
 
 
@@ -71,6 +76,18 @@ class ReadRow:
     row: SheetRow
     planned: Planned | None = None
     errors: list[RowError] = field(default_factory=list)
+
+
+def row_of(line: int, cells: Mapping[str, str], lists: Mapping[str, Sequence[str]]) -> SheetRow:
+    """A row that came as such and not as a line of text."""
+    named = dict.fromkeys((*REQUIRED, *OPTIONAL), "") | {name: cell.strip() for name, cell in cells.items()}
+    return SheetRow(line, named, lists=lists)
+
+
+def require_size(count: int) -> None:
+    """Invalid when these are more rows than a plan may have."""
+    if count > LARGEST:
+        raise unreadable("PLAN_TOO_LARGE", f"a plan may have {LARGEST} rows", "rows")
 
 
 def rows_of(text: str) -> list[SheetRow]:
@@ -105,9 +122,46 @@ def read_csv(text: str) -> Iterator[SheetRow]:
         raise unreadable("PLAN_EMPTY", "the sheet has no rows")
 
 
-def unreadable(reason: str, message: str) -> Invalid:
+def unreadable(reason: str, message: str, field: str = "csv") -> Invalid:
     """The refusal of a whole sheet."""
-    return Invalid(reason, message, [FieldViolation("csv", message)])
+    return Invalid(reason, message, [FieldViolation(field, message)])
+
+
+def write(rows: Iterable[Planned], schedule: Schedule, names: Names) -> str:
+    """The sheet that plans these shows: reading it gives them back. Names where a name means the uid, else the uid."""
+    zone = ZoneInfo(schedule.time_zone)
+    text = io.StringIO(newline="")
+    sheet = csv.writer(text, lineterminator="\r\n")
+    sheet.writerow(COLUMNS)
+    for row in rows:
+        sheet.writerow(
+            (
+                row.external_id,
+                row.name,
+                word(row.room_uid, names.rooms),
+                ";".join(word(uid, names.mcs) for uid in row.mc_uids),
+                ";".join(word(uid, names.platforms) for uid in row.platform_uids),
+                row.type,
+                row.standard,
+                local(row.starts_at, zone),
+                local(row.ends_at, zone),
+            )
+        )
+    return text.getvalue()
+
+
+def word(uid: str, names: Mapping[str, str]) -> str:
+    """The name by which a sheet means a uid (`names` has names by uid); a name that would read otherwise is no use."""
+    name = names.get(uid, "")
+    return name if name and ";" not in name and name == name.strip() and not UID.match(name) else uid
+
+
+def local(time: datetime, zone: ZoneInfo) -> str:
+    """A time as it is read in the zone; with its offset in the hour that comes twice."""
+    there = time.astimezone(zone)
+    ambiguous = there.replace(fold=0).utcoffset() != there.replace(fold=1).utcoffset()
+    plain = there if ambiguous else there.replace(tzinfo=None)
+    return plain.isoformat(timespec="minutes" if not (plain.second or plain.microsecond) else "auto")
 
 
 def read(rows: Sequence[SheetRow], schedule: Schedule, names: Names) -> list[ReadRow]:

@@ -24,13 +24,18 @@ from services.scheduling.commands import confirmations, plans
 from services.scheduling.commands import schedules as commands
 from services.scheduling.convert import bookings as convert_bookings
 from services.scheduling.convert import schedules as convert
+from services.scheduling.convert import versions as convert_versions
 from services.scheduling.domain.schedule import Schedule
+from services.scheduling.domain.version import Cause
 from services.scheduling.neighbours import Identity
+from services.scheduling.servicers.editing import Editing
+from services.scheduling.servicers.requests import why
+from services.scheduling.servicers.versions import Versions
 
 BY_AGE = BY_START = (datetime, str)  # the sort keys of the lists
 
 
-class Schedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
+class Schedules(Editing, Versions, schedule_service_pb2_grpc.ScheduleServiceServicer):
     """Plans of shows, from the first import to confirmed bookings."""
 
     def __init__(self, db: Database, clock: Clock, identity: Identity) -> None:
@@ -63,7 +68,13 @@ class Schedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
         """List schedules."""
         statuses = [convert.STATUS_OF[status] for status in request.statuses]
         page = await queries.list_schedules(
-            self.db, caller(), request.studio_uid, request.client_uid, statuses, PageQuery.of(request, *BY_AGE)
+            self.db,
+            caller(),
+            request.studio_uid,
+            request.client_uid,
+            statuses,
+            PageQuery.of(request, *BY_AGE),
+            request.show_deleted,
         )
         return schedule_service_pb2.ListSchedulesResponse(
             schedules=[convert.schedule(schedule) for schedule in page.rows], next_page_token=page.next_token
@@ -77,12 +88,11 @@ class Schedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
             self.clock,
             self.identity,
             uid=request.uid,
-            csv=request.csv,
+            rows=convert_versions.sheet_rows(request),
             all_or_nothing=request.all_or_nothing,
             validate_only=request.validate_only,
             etag=request.etag,
-            reason=request.reason,
-            category=convert.category(request.change_category),
+            why=why(request, Cause.IMPORTED),
         )
         return plan_pb2.ImportPlanResponse(
             schedule=convert.schedule(imported.schedule),
@@ -151,6 +161,7 @@ class Schedules(schedule_service_pb2_grpc.ScheduleServiceServicer):
             self.db,
             caller(),
             self.clock,
+            self.identity,
             request.uid,
             request.plan_version,
             convert_bookings.MODES[request.mode],

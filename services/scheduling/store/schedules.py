@@ -7,13 +7,14 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, or_, select, text, tuple_, update
 
 from libs.common.access import Visible
 from libs.common.db import Reader, Tx
+from libs.common.errors import NotFound
 from libs.common.pages import Page, PageQuery, cut
 from libs.common.tables import among, as_rows, columns_of, given, insert_one, living, load_one, mapping, save_one
-from services.scheduling.domain.schedule import SCHEDULE, Planned, PlannedShow, Schedule, ScheduleStatus
+from services.scheduling.domain.schedule import PLANNED_SHOW, SCHEDULE, Planned, PlannedShow, Schedule, ScheduleStatus
 from services.scheduling.store import tables
 
 PLANNED = [f.name for f in fields(Planned)]
@@ -53,9 +54,16 @@ async def insert_schedule(tx: Tx, schedule: Schedule) -> None:
     await insert_one(tx, tables.schedule, schedule)
 
 
-async def load_schedule(reader: Reader, uid: str, lock: bool = False) -> Schedule:
-    """A living schedule."""
-    return await load_one(reader, tables.schedule, Schedule, SCHEDULE, uid, lock)
+async def load_schedule(reader: Reader, uid: str, lock: bool = False, deleted: bool = False) -> Schedule:
+    """A living schedule, or also a deleted one."""
+    return await load_one(reader, tables.schedule, Schedule, SCHEDULE, uid, lock, deleted)
+
+
+async def note_version(tx: Tx, schedule: Schedule) -> None:
+    """Write which version the plan has now, of a schedule that is locked; its etag stays."""
+    table = tables.schedule
+    numbers = {name: getattr(schedule, name) for name in ("plan_version", "confirmed_version", "approved_version")}
+    await tx.execute(update(table).where(table.c.uid == schedule.uid).values(**numbers))
 
 
 async def save_schedule(tx: Tx, before: Schedule, after: Schedule, now: datetime) -> Schedule:
@@ -70,10 +78,13 @@ async def list_schedules(
     statuses: Sequence[ScheduleStatus],
     visible: Visible,
     page: PageQuery,
+    show_deleted: bool = False,
 ) -> Page[Schedule]:
-    """Living schedules that the caller may see, oldest first."""
+    """Schedules that the caller may see, oldest first; the living, or the deleted too."""
     table = tables.schedule
-    query = columns_of(table, Schedule).where(living(table), of_groups(table.c, visible))
+    query = columns_of(table, Schedule).where(of_groups(table.c, visible))
+    if not show_deleted:
+        query = query.where(living(table))
     if studio_uid:
         query = query.where(table.c.studio_uid == studio_uid)
     if client_uid:
@@ -99,6 +110,19 @@ async def load_plan(reader: Reader, schedule_uid: str) -> dict[str, PlannedShow]
     return {row.external_id: planned_show_of(row) for row in rows}
 
 
+async def read_plan(reader: Reader, schedule_uid: str) -> tuple[int, list[PlannedShow]]:
+    """The shows of a plan by start, and the number of the version that they are: in one look; 0 for an empty plan."""
+    table = tables.planned_show
+    query = (
+        select(table, tables.schedule.c.plan_version)
+        .join(tables.schedule, tables.schedule.c.uid == table.c.schedule_uid)
+        .where(table.c.schedule_uid == schedule_uid, table.c.removed_at.is_(None))
+        .order_by(table.c.starts_at, table.c.external_id)
+    )
+    rows = (await reader.execute(query)).all()
+    return rows[0].plan_version if rows else 0, [planned_show_of(row) for row in rows]
+
+
 async def list_planned_shows(
     reader: Reader, schedule_uid: str, show_removed: bool, page: PageQuery
 ) -> Page[PlannedShow]:
@@ -112,6 +136,24 @@ async def list_planned_shows(
     rows = (await reader.execute(query.order_by(table.c.starts_at, table.c.uid).limit(page.size + 1))).all()
     found = cut(rows, page, "starts_at", "uid")
     return Page([planned_show_of(row) for row in found.rows], found.next_token)
+
+
+async def load_planned(reader: Reader, uid: str) -> PlannedShow:
+    """A row of a plan that has not left it; NotFound without."""
+    table = tables.planned_show
+    query = select(table).where(table.c.uid == uid, table.c.removed_at.is_(None))
+    row = (await reader.execute(query)).one_or_none()
+    if row is None:
+        raise NotFound.of(PLANNED_SHOW, uid)
+    return planned_show_of(row)
+
+
+async def find_row(reader: Reader, schedule_uid: str, external_id: str) -> PlannedShow | None:
+    """The plan's row of this external_id, also when it has left."""
+    table = tables.planned_show
+    query = select(table).where(table.c.schedule_uid == schedule_uid, table.c.external_id == external_id)
+    row = (await reader.execute(query)).one_or_none()
+    return planned_show_of(row) if row is not None else None
 
 
 async def find_planned(reader: Reader, show_uids: Collection[str]) -> list[PlannedShow]:

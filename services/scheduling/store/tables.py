@@ -9,6 +9,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -26,6 +27,7 @@ from libs.common.tables import Time, Word, entity_table, unique_while_living
 from services.scheduling.domain.hold import HoldState
 from services.scheduling.domain.resource import ResourceKind
 from services.scheduling.domain.schedule import ScheduleStatus
+from services.scheduling.domain.version import Cause
 
 METADATA = tables("scheduling")
 
@@ -72,6 +74,9 @@ schedule = entity_table(
     Column("time_zone", Text, nullable=False),
     Column("plan_version", Integer, nullable=False),
     Column("confirmed_version", Integer, nullable=False),
+    Column("approved_version", Integer, nullable=False, server_default="0"),
+    Column("approved_by", Text, nullable=False, server_default=""),
+    Column("approved_at", Time),
 )
 unique_while_living("schedule_name_key", schedule.c.studio_uid, schedule.c.client_uid, schedule.c.name)
 Index("schedule_studio_idx", schedule.c.studio_uid, schedule.c.created_at, schedule.c.uid)
@@ -107,6 +112,46 @@ planned_show = Table(
     Column("version", BigInteger, nullable=False),
     Index("planned_show_external_id_key", "schedule_uid", "external_id", unique=True),
     Index("planned_show_start_idx", "schedule_uid", "starts_at", "uid"),
+)
+
+plan_version = Table(
+    "plan_version",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("uid", Text, nullable=False, unique=True),
+    Column("schedule_uid", Text, ForeignKey(schedule.c.uid), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("cause", Word(Cause), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("on_behalf_of", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("category", Text, nullable=False),
+    Column("restored_number", Integer, nullable=False),
+    Column("show_count", Integer, nullable=False),
+    Column("added", Integer, nullable=False),
+    Column("changed", Integer, nullable=False),
+    Column("removed", Integer, nullable=False),
+    Column("created_at", Time, nullable=False),
+    Index("plan_version_number_key", "schedule_uid", "number", unique=True),
+    comment="append-only",
+)
+
+# A row of a plan as of the version that changed it: version N of a plan is each row's newest state up to N.
+plan_version_row = Table(
+    "plan_version_row",
+    METADATA,
+    Column("schedule_uid", Text, primary_key=True),
+    Column("show_uid", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("uid", Text, nullable=False),
+    *planned_columns(),
+    Column("cancelled", Boolean, nullable=False),
+    Column("started", Boolean, nullable=False),
+    Column("removed_at", Time),
+    Column("version", BigInteger, nullable=False),
+    ForeignKeyConstraint(["schedule_uid", "number"], [plan_version.c.schedule_uid, plan_version.c.number]),
+    Index("plan_version_row_number_idx", "schedule_uid", "number"),
+    comment="append-only",
 )
 
 show_booking = Table(

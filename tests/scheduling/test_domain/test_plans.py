@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from libs.common.errors import Refused
 from services.scheduling.domain.plan import PlanDiff, diff
 from services.scheduling.domain.schedule import Planned, PlannedShow
-from services.scheduling.domain.sheet import ReadRow, RowError, SheetRow
+from services.scheduling.domain.sheet import LARGEST, ReadRow, RowError, SheetRow
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -87,3 +90,19 @@ def test_nothing_is_removed_while_a_rows_external_id_is_unknown() -> None:
     assert held_against([bad("")], row("1")).empty
     assert held_against([bad("2026-03-02", torn=True)], row("1")).empty
     assert held_against([bad("2")], row("1")).changed[0].removed_at == NOW
+
+
+def test_a_plan_has_no_more_rows_than_a_sheet_whatever_a_bad_sheet_leaves_in_it() -> None:
+    plan = {one.external_id: one for one in (row(str(n)) for n in range(LARGEST))}
+    for sheet, fits in (
+        ([good("0"), good("new")], True),
+        ([bad(""), good("new")], False),
+        ([bad(""), good("0")], True),
+    ):
+        answer = held_against(sheet, *plan.values())
+        if fits:
+            answer.require_fits(plan)
+        else:
+            with pytest.raises(Refused) as refusal:
+                answer.require_fits(plan)
+            assert refusal.value.reason == "PLAN_TOO_LARGE"

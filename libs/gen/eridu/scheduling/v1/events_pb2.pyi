@@ -296,6 +296,126 @@ class ScheduleCancelled(_message.Message):
 Global___ScheduleCancelled: _TypeAlias = ScheduleCancelled  # noqa: Y015
 
 @_typing.final
+class ScheduleUpdated(_message.Message):
+    """Subject `eridu.scheduling.schedule.updated`: a draft has another name, period or metadata."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def schedule(self) -> _schedule_pb2.Schedule:
+        """The schedule after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        schedule: _schedule_pb2.Schedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleUpdated: _TypeAlias = ScheduleUpdated  # noqa: Y015
+
+@_typing.final
+class ScheduleDeleted(_message.Message):
+    """Subject `eridu.scheduling.schedule.deleted`: a schedule is deleted, its plan emptied."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def schedule(self) -> _schedule_pb2.Schedule:
+        """The schedule after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        schedule: _schedule_pb2.Schedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleDeleted: _TypeAlias = ScheduleDeleted  # noqa: Y015
+
+@_typing.final
+class ScheduleUndeleted(_message.Message):
+    """Subject `eridu.scheduling.schedule.undeleted`: a deleted schedule is back, and its plan with it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def schedule(self) -> _schedule_pb2.Schedule:
+        """The schedule after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        schedule: _schedule_pb2.Schedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleUndeleted: _TypeAlias = ScheduleUndeleted  # noqa: Y015
+
+@_typing.final
+class ScheduleApproved(_message.Message):
+    """Subject `eridu.scheduling.schedule.approved`: the client said yes to a version of the plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGE_FIELD_NUMBER: _builtins.int
+    SCHEDULE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def change(self) -> _change_pb2.Change:
+        """Who did what, when and why."""
+
+    @_builtins.property
+    def schedule(self) -> _schedule_pb2.Schedule:
+        """The schedule after the change."""
+
+    def __init__(
+        self,
+        *,
+        change: _change_pb2.Change | None = ...,
+        schedule: _schedule_pb2.Schedule | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "schedule", b"schedule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "schedule", b"schedule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScheduleApproved: _TypeAlias = ScheduleApproved  # noqa: Y015
+
+@_typing.final
 class PlanChanged(_message.Message):
     """Subject `eridu.scheduling.plan.changed`: planned shows were added, changed, removed or brought back, at most 500 in one event."""
 
@@ -304,6 +424,15 @@ class PlanChanged(_message.Message):
     CHANGE_FIELD_NUMBER: _builtins.int
     SCHEDULE_FIELD_NUMBER: _builtins.int
     PLANNED_SHOWS_FIELD_NUMBER: _builtins.int
+    PLAN_VERSION_UID_FIELD_NUMBER: _builtins.int
+    PLAN_VERSION_FIELD_NUMBER: _builtins.int
+    CHANGE_CATEGORY_FIELD_NUMBER: _builtins.int
+    plan_version_uid: _builtins.str
+    """The version of the plan that the change made, `ver_…`; several events may be of one."""
+    plan_version: _builtins.int
+    """Its number."""
+    change_category: _schedule_pb2.ChangeCategory.ValueType
+    """Why the plan was changed, in a word."""
     @_builtins.property
     def change(self) -> _change_pb2.Change:
         """Who did what, when and why."""
@@ -322,10 +451,13 @@ class PlanChanged(_message.Message):
         change: _change_pb2.Change | None = ...,
         schedule: _schedule_pb2.Schedule | None = ...,
         planned_shows: _abc.Iterable[_schedule_pb2.PlannedShow] | None = ...,
+        plan_version_uid: _builtins.str = ...,
+        plan_version: _builtins.int = ...,
+        change_category: _schedule_pb2.ChangeCategory.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "schedule", b"schedule"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "planned_shows", b"planned_shows", "schedule", b"schedule"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["change", b"change", "change_category", b"change_category", "plan_version", b"plan_version", "plan_version_uid", b"plan_version_uid", "planned_shows", b"planned_shows", "schedule", b"schedule"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -63,8 +63,66 @@ ROW_OUTCOME_PROTECTED: RowOutcome.ValueType  # 7
 Global___RowOutcome: _TypeAlias = RowOutcome  # noqa: Y015
 
 @_typing.final
+class PlanRow(_message.Message):
+    """One row of a plan, in the columns of the sheet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTERNAL_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ROOM_FIELD_NUMBER: _builtins.int
+    MCS_FIELD_NUMBER: _builtins.int
+    PLATFORMS_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    STANDARD_FIELD_NUMBER: _builtins.int
+    START_FIELD_NUMBER: _builtins.int
+    END_FIELD_NUMBER: _builtins.int
+    external_id: _builtins.str
+    """The planner's own stable key, unique in the schedule."""
+    name: _builtins.str
+    """Name."""
+    room: _builtins.str
+    """The room, by uid or by its name; may be empty."""
+    type: _builtins.str
+    """Kind of show, a key such as `standard`; may be empty."""
+    standard: _builtins.str
+    """Production standard, a key such as `premium`; may be empty."""
+    start: _builtins.str
+    """Start, `2024-02-03T10:30`, local in the schedule's time zone, or with an offset."""
+    end: _builtins.str
+    """End, written as the start."""
+    @_builtins.property
+    def mcs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The MCs, by uid or by name, in their order."""
+
+    @_builtins.property
+    def platforms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The platforms, by uid or by name, in their order."""
+
+    def __init__(
+        self,
+        *,
+        external_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        room: _builtins.str = ...,
+        mcs: _abc.Iterable[_builtins.str] | None = ...,
+        platforms: _abc.Iterable[_builtins.str] | None = ...,
+        type: _builtins.str = ...,
+        standard: _builtins.str = ...,
+        start: _builtins.str = ...,
+        end: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["end", b"end", "external_id", b"external_id", "mcs", b"mcs", "name", b"name", "platforms", b"platforms", "room", b"room", "standard", b"standard", "start", b"start", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanRow: _TypeAlias = PlanRow  # noqa: Y015
+
+@_typing.final
 class ImportPlanRequest(_message.Message):
-    """What ImportPlan needs."""
+    """What ImportPlan needs: the sheet as `csv`, or as `rows`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -73,6 +131,7 @@ class ImportPlanRequest(_message.Message):
     ALL_OR_NOTHING_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     CHANGE_CATEGORY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
@@ -95,6 +154,10 @@ class ImportPlanRequest(_message.Message):
     """Why, for the audit trail; at most 1,000 characters."""
     request_id: _builtins.str
     """A UUID of the caller's: the same id again replays the first answer."""
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanRow]:
+        """The same sheet row by row, for callers that write JSON: at most 5,000. What is wrong with a row is told in the answer, as for a line of `csv`."""
+
     def __init__(
         self,
         *,
@@ -103,13 +166,14 @@ class ImportPlanRequest(_message.Message):
         all_or_nothing: _builtins.bool = ...,
         validate_only: _builtins.bool = ...,
         change_category: _schedule_pb2.ChangeCategory.ValueType = ...,
+        rows: _abc.Iterable[Global___PlanRow] | None = ...,
         etag: _builtins.str = ...,
         reason: _builtins.str = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_or_nothing", b"all_or_nothing", "change_category", b"change_category", "csv", b"csv", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "uid", b"uid", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_or_nothing", b"all_or_nothing", "change_category", b"change_category", "csv", b"csv", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "rows", b"rows", "uid", b"uid", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -159,7 +223,7 @@ class RowResult(_message.Message):
     ERRORS_FIELD_NUMBER: _builtins.int
     SHOW_UID_FIELD_NUMBER: _builtins.int
     line: _builtins.int
-    """Line in the sheet, the header is line 1; 0 for a show that is not in the sheet."""
+    """Line in the sheet, the header is line 1; of `rows` the number, from 1; 0 for a show that is not in the sheet."""
     external_id: _builtins.str
     """The planner's key."""
     outcome: Global___RowOutcome.ValueType
@@ -282,3 +346,57 @@ class ListPlannedShowsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListPlannedShowsResponse: _TypeAlias = ListPlannedShowsResponse  # noqa: Y015
+
+@_typing.final
+class ExportPlanRequest(_message.Message):
+    """What ExportPlan needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The schedule, `sched_…`."""
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportPlanRequest: _TypeAlias = ExportPlanRequest  # noqa: Y015
+
+@_typing.final
+class ExportPlanResponse(_message.Message):
+    """A plan as a sheet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CSV_FIELD_NUMBER: _builtins.int
+    PLAN_VERSION_FIELD_NUMBER: _builtins.int
+    SHOW_COUNT_FIELD_NUMBER: _builtins.int
+    csv: _builtins.str
+    """UTF-8 CSV as ImportPlan takes it, by start: rooms, MCs and platforms by name (by uid where a name would not be read as the same), times local in
+    the schedule's time zone (with an offset in the hour that comes twice). Importing it back changes nothing.
+    """
+    plan_version: _builtins.int
+    """The version that it is."""
+    show_count: _builtins.int
+    """How many shows it has."""
+    def __init__(
+        self,
+        *,
+        csv: _builtins.str = ...,
+        plan_version: _builtins.int = ...,
+        show_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["csv", b"csv", "plan_version", b"plan_version", "show_count", b"show_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportPlanResponse: _TypeAlias = ExportPlanResponse  # noqa: Y015

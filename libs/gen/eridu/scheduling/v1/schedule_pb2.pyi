@@ -165,6 +165,9 @@ class Schedule(_message.Message):
     TIME_ZONE_FIELD_NUMBER: _builtins.int
     PLAN_VERSION_FIELD_NUMBER: _builtins.int
     CONFIRMED_VERSION_FIELD_NUMBER: _builtins.int
+    APPROVED_VERSION_FIELD_NUMBER: _builtins.int
+    APPROVED_BY_FIELD_NUMBER: _builtins.int
+    APPROVED_AT_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
@@ -186,8 +189,16 @@ class Schedule(_message.Message):
     """Number of the plan's current version: 0 while empty, one more with every saved change."""
     confirmed_version: _builtins.int
     """The plan version whose bookings are in force; 0 before the first confirmation."""
+    approved_version: _builtins.int
+    """The plan version that the client approved; 0 while there is none: every edit of the plan asks for a new approval. What becomes of shows (they go
+    live, they are cancelled by hand) makes a version too, and takes the approval along.
+    """
+    approved_by: _builtins.str
+    """Who approved it, `user_…`."""
     etag: _builtins.str
-    """Changes with every change. Send it back with a change to be refused (STALE) when somebody was faster."""
+    """Changes with every change that somebody makes. Send it back with a change to be refused (STALE) when somebody was faster. What becomes of shows
+    makes a plan version and leaves it: whoever edits the plan is not interrupted.
+    """
     @_builtins.property
     def starts_at(self) -> _timestamp_pb2.Timestamp:
         """First instant of the period (UTC): every show starts at or after it."""
@@ -195,6 +206,10 @@ class Schedule(_message.Message):
     @_builtins.property
     def ends_at(self) -> _timestamp_pb2.Timestamp:
         """End of the period (UTC): every show starts before it, and may end after it."""
+
+    @_builtins.property
+    def approved_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was approved (UTC)."""
 
     @_builtins.property
     def metadata(self) -> _struct_pb2.Struct:
@@ -225,15 +240,18 @@ class Schedule(_message.Message):
         time_zone: _builtins.str = ...,
         plan_version: _builtins.int = ...,
         confirmed_version: _builtins.int = ...,
+        approved_version: _builtins.int = ...,
+        approved_by: _builtins.str = ...,
+        approved_at: _timestamp_pb2.Timestamp | None = ...,
         metadata: _struct_pb2.Struct | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
         deleted_at: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deleted_at", b"deleted_at", "ends_at", b"ends_at", "metadata", b"metadata", "starts_at", b"starts_at", "updated_at", b"updated_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approved_at", b"approved_at", "created_at", b"created_at", "deleted_at", b"deleted_at", "ends_at", b"ends_at", "metadata", b"metadata", "starts_at", b"starts_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_uid", b"client_uid", "confirmed_version", b"confirmed_version", "created_at", b"created_at", "deleted_at", b"deleted_at", "ends_at", b"ends_at", "etag", b"etag", "metadata", b"metadata", "name", b"name", "plan_version", b"plan_version", "starts_at", b"starts_at", "status", b"status", "studio_uid", b"studio_uid", "time_zone", b"time_zone", "uid", b"uid", "updated_at", b"updated_at"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approved_at", b"approved_at", "approved_by", b"approved_by", "approved_version", b"approved_version", "client_uid", b"client_uid", "confirmed_version", b"confirmed_version", "created_at", b"created_at", "deleted_at", b"deleted_at", "ends_at", b"ends_at", "etag", b"etag", "metadata", b"metadata", "name", b"name", "plan_version", b"plan_version", "starts_at", b"starts_at", "status", b"status", "studio_uid", b"studio_uid", "time_zone", b"time_zone", "uid", b"uid", "updated_at", b"updated_at"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

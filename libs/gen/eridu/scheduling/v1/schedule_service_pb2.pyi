@@ -104,12 +104,15 @@ class ListSchedulesRequest(_message.Message):
     STUDIO_UID_FIELD_NUMBER: _builtins.int
     CLIENT_UID_FIELD_NUMBER: _builtins.int
     STATUSES_FIELD_NUMBER: _builtins.int
+    SHOW_DELETED_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     studio_uid: _builtins.str
     """Only this studio's."""
     client_uid: _builtins.str
     """Only this client's."""
+    show_deleted: _builtins.bool
+    """With the deleted ones."""
     page_size: _builtins.int
     """How many at most: default 50, at most 500 (larger is cut to it)."""
     page_token: _builtins.str
@@ -124,12 +127,13 @@ class ListSchedulesRequest(_message.Message):
         studio_uid: _builtins.str = ...,
         client_uid: _builtins.str = ...,
         statuses: _abc.Iterable[_schedule_pb2.ScheduleStatus.ValueType] | None = ...,
+        show_deleted: _builtins.bool = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_uid", b"client_uid", "page_size", b"page_size", "page_token", b"page_token", "statuses", b"statuses", "studio_uid", b"studio_uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_uid", b"client_uid", "page_size", b"page_size", "page_token", b"page_token", "show_deleted", b"show_deleted", "statuses", b"statuses", "studio_uid", b"studio_uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,10 +3,14 @@
 import grpc
 import warnings
 
+from eridu.scheduling.v1 import bulk_pb2 as eridu_dot_scheduling_dot_v1_dot_bulk__pb2
 from eridu.scheduling.v1 import confirmation_pb2 as eridu_dot_scheduling_dot_v1_dot_confirmation__pb2
 from eridu.scheduling.v1 import plan_pb2 as eridu_dot_scheduling_dot_v1_dot_plan__pb2
+from eridu.scheduling.v1 import planned_show_pb2 as eridu_dot_scheduling_dot_v1_dot_planned__show__pb2
+from eridu.scheduling.v1 import schedule_change_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2
 from eridu.scheduling.v1 import schedule_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__pb2
 from eridu.scheduling.v1 import schedule_service_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2
+from eridu.scheduling.v1 import version_pb2 as eridu_dot_scheduling_dot_v1_dot_version__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -68,6 +72,71 @@ class ScheduleServiceStub:
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleResponse.FromString,
                 _registered_method=True)
+        self.UpdateSchedule = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/UpdateSchedule',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.UpdateScheduleRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
+                _registered_method=True)
+        self.DeleteSchedule = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/DeleteSchedule',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.DeleteScheduleRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
+                _registered_method=True)
+        self.UndeleteSchedule = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/UndeleteSchedule',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.UndeleteScheduleRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
+                _registered_method=True)
+        self.AddPlannedShow = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/AddPlannedShow',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.AddPlannedShowRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.PlanEdit.FromString,
+                _registered_method=True)
+        self.UpdatePlannedShow = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/UpdatePlannedShow',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.UpdatePlannedShowRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.PlanEdit.FromString,
+                _registered_method=True)
+        self.RemovePlannedShow = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/RemovePlannedShow',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.RemovePlannedShowRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.PlanEdit.FromString,
+                _registered_method=True)
+        self.ExportPlan = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/ExportPlan',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ExportPlanRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ExportPlanResponse.FromString,
+                _registered_method=True)
+        self.ListVersions = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/ListVersions',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.ListVersionsRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.ListVersionsResponse.FromString,
+                _registered_method=True)
+        self.GetVersion = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/GetVersion',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.GetVersionRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.GetVersionResponse.FromString,
+                _registered_method=True)
+        self.DiffVersions = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/DiffVersions',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.DiffVersionsRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.DiffVersionsResponse.FromString,
+                _registered_method=True)
+        self.RestoreVersion = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/RestoreVersion',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.RestoreVersionRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.RestoreVersionResponse.FromString,
+                _registered_method=True)
+        self.ApproveSchedule = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/ApproveSchedule',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.ApproveScheduleRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
+                _registered_method=True)
+        self.ConfirmSchedules = channel.unary_unary(
+                '/eridu.scheduling.v1.ScheduleService/ConfirmSchedules',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_bulk__pb2.ConfirmSchedulesRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_bulk__pb2.ConfirmSchedulesResponse.FromString,
+                _registered_method=True)
         self.ProposeSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ProposeSchedule',
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ProposeScheduleRequest.SerializeToString,
@@ -128,8 +197,9 @@ class ScheduleServiceServicer:
     def ImportPlan(self, request, context):
         """Replaces the plan of a DRAFT by a sheet: a diff by external_id (created, updated, unchanged, removed, brought back), with an answer for every row.
         A bad row is refused with line, field and reason; the good ones are saved unless `all_or_nothing`. An unchanged sheet makes no new version.
-        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
-        cannot be read at all; ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PLAN_TOO_LARGE) when what it leaves in the plan makes it too large;
+        INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
+        cannot be read at all; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -144,6 +214,115 @@ class ScheduleServiceServicer:
 
     def ValidateSchedule(self, request, context):
         """Every problem that a confirmation would meet, all at once, from the very rules that the confirmation runs. NOT_FOUND (SCHEDULE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateSchedule(self, request, context):
+        """Changes the name, the period or the metadata of a DRAFT. Shows that are outside a new period stay in the plan and are named by ValidateSchedule.
+        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); ALREADY_EXISTS (SCHEDULE_NAME_TAKEN); INVALID_ARGUMENT (PERIOD_INVALID, MASK_INVALID, METADATA_INVALID);
+        NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteSchedule(self, request, context):
+        """Deletes a DRAFT or CANCELLED schedule; its shows leave the plan, as a version of their own. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another
+        status, (SCHEDULE_IN_USE, with their number) while shows of it are booked; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndeleteSchedule(self, request, context):
+        """Brings a deleted schedule back, with the shows that left the plan by its deletion. FAILED_PRECONDITION (NOT_DELETED); ALREADY_EXISTS
+        (SCHEDULE_NAME_TAKEN) when another one has its name; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddPlannedShow(self, request, context):
+        """Adds one show to the plan of a DRAFT, by the rules of an import; one that had left the plan comes back under its old show_uid.
+        ALREADY_EXISTS (EXTERNAL_ID_TAKEN) when the plan has the row; INVALID_ARGUMENT with the reason that ImportPlan would give the row (ROOM_UNKNOWN, OUTSIDE_PERIOD, …; every bad field is named);
+        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, PLAN_TOO_LARGE), (SHOW_PROTECTED) for a show that is live or completed; NOT_FOUND (SCHEDULE_NOT_FOUND);
+        ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdatePlannedShow(self, request, context):
+        """Changes one show in the plan of a DRAFT, by the rules of an import. A show that is live or completed is protected.
+        INVALID_ARGUMENT with the reason that ImportPlan would give the row (ROOM_UNKNOWN, OUTSIDE_PERIOD, …; every bad field is named),
+        (MASK_INVALID); FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, SHOW_PROTECTED); NOT_FOUND (PLANNED_SHOW_NOT_FOUND) also when it has left the plan;
+        ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemovePlannedShow(self, request, context):
+        """Takes one show out of the plan of a DRAFT; a booking that it has stays in force until the next confirmation.
+        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, SHOW_PROTECTED); NOT_FOUND (PLANNED_SHOW_NOT_FOUND) also when it has left the plan; ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportPlan(self, request, context):
+        """Writes the plan as the CSV sheet that ImportPlan takes, in one answer: a plan has at most 5,000 shows. Importing it back changes nothing.
+        FAILED_PRECONDITION (PLAN_TOO_LARGE) beyond that; NOT_FOUND (SCHEDULE_NOT_FOUND); UNAVAILABLE when platforms cannot be looked up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListVersions(self, request, context):
+        """Lists the versions of a plan, newest first. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVersion(self, request, context):
+        """Reads one version with its plan, by pages. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DiffVersions(self, request, context):
+        """How two versions of a plan differ, show by show; what one version changed: from the one before it. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreVersion(self, request, context):
+        """Makes a new version of a DRAFT's plan that is equal to an earlier one, every show under its own show_uid. Also what was cancelled by hand since
+        then is planned again. FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PROTECTED_SHOWS, with their external_ids) when a show that is live or completed
+        would change; NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); ABORTED (STALE).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveSchedule(self, request, context):
+        """The client says yes to a version of a PROPOSED plan; an edit of the plan asks for a new approval. Studios whose policy is `client_approval` confirm
+        nothing else. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE), also when `plan_version` is not the current one;
+        NOT_FOUND (SCHEDULE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmSchedules(self, request, context):
+        """Confirms many schedules, each as ConfirmSchedule does and in a transaction of its own, with a result or a refusal for each: the call itself is refused
+        only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id: what outlasts
+        the caller's deadline is worked on to its end, and is there then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,7 +345,8 @@ class ScheduleServiceServicer:
     def ConfirmSchedule(self, request, context):
         """Books a PROPOSED plan: what is new is booked, what moved is moved, what left is released, in one transaction, with a result per show.
         A CONFIRMED schedule may be confirmed again: what was refused is tried again, and nothing else happens.
-        FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE) when `plan_version` is not the current one.
+        FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (NOT_APPROVED) in a studio whose policy is `client_approval` when the client has
+        not approved this very version; ABORTED (STALE) when `plan_version` is not the current one; UNAVAILABLE when the policy cannot be asked for.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -226,6 +406,71 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
                     servicer.ValidateSchedule,
                     request_deserializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleResponse.SerializeToString,
+            ),
+            'UpdateSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateSchedule,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.UpdateScheduleRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
+            ),
+            'DeleteSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSchedule,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.DeleteScheduleRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
+            ),
+            'UndeleteSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndeleteSchedule,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.UndeleteScheduleRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
+            ),
+            'AddPlannedShow': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddPlannedShow,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.AddPlannedShowRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.PlanEdit.SerializeToString,
+            ),
+            'UpdatePlannedShow': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdatePlannedShow,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.UpdatePlannedShowRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.PlanEdit.SerializeToString,
+            ),
+            'RemovePlannedShow': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemovePlannedShow,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.RemovePlannedShowRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.PlanEdit.SerializeToString,
+            ),
+            'ExportPlan': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportPlan,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ExportPlanRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ExportPlanResponse.SerializeToString,
+            ),
+            'ListVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVersions,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.ListVersionsRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.ListVersionsResponse.SerializeToString,
+            ),
+            'GetVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVersion,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.GetVersionRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.GetVersionResponse.SerializeToString,
+            ),
+            'DiffVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffVersions,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.DiffVersionsRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.DiffVersionsResponse.SerializeToString,
+            ),
+            'RestoreVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreVersion,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.RestoreVersionRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_version__pb2.RestoreVersionResponse.SerializeToString,
+            ),
+            'ApproveSchedule': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveSchedule,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.ApproveScheduleRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
+            ),
+            'ConfirmSchedules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmSchedules,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_bulk__pb2.ConfirmSchedulesRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_bulk__pb2.ConfirmSchedulesResponse.SerializeToString,
             ),
             'ProposeSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.ProposeSchedule,
@@ -421,6 +666,357 @@ class ScheduleService:
             '/eridu.scheduling.v1.ScheduleService/ValidateSchedule',
             eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_confirmation__pb2.ValidateScheduleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/UpdateSchedule',
+            eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.UpdateScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/DeleteSchedule',
+            eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.DeleteScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndeleteSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/UndeleteSchedule',
+            eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.UndeleteScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddPlannedShow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/AddPlannedShow',
+            eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.AddPlannedShowRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.PlanEdit.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdatePlannedShow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/UpdatePlannedShow',
+            eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.UpdatePlannedShowRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.PlanEdit.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemovePlannedShow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/RemovePlannedShow',
+            eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.RemovePlannedShowRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_planned__show__pb2.PlanEdit.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportPlan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/ExportPlan',
+            eridu_dot_scheduling_dot_v1_dot_plan__pb2.ExportPlanRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_plan__pb2.ExportPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/ListVersions',
+            eridu_dot_scheduling_dot_v1_dot_version__pb2.ListVersionsRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_version__pb2.ListVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/GetVersion',
+            eridu_dot_scheduling_dot_v1_dot_version__pb2.GetVersionRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_version__pb2.GetVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DiffVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/DiffVersions',
+            eridu_dot_scheduling_dot_v1_dot_version__pb2.DiffVersionsRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_version__pb2.DiffVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/RestoreVersion',
+            eridu_dot_scheduling_dot_v1_dot_version__pb2.RestoreVersionRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_version__pb2.RestoreVersionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveSchedule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/ApproveSchedule',
+            eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2.ApproveScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmSchedules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/ConfirmSchedules',
+            eridu_dot_scheduling_dot_v1_dot_bulk__pb2.ConfirmSchedulesRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_bulk__pb2.ConfirmSchedulesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,10 +4,14 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from eridu.scheduling.v1 import bulk_pb2 as _bulk_pb2
 from eridu.scheduling.v1 import confirmation_pb2 as _confirmation_pb2
 from eridu.scheduling.v1 import plan_pb2 as _plan_pb2
+from eridu.scheduling.v1 import planned_show_pb2 as _planned_show_pb2
+from eridu.scheduling.v1 import schedule_change_pb2 as _schedule_change_pb2
 from eridu.scheduling.v1 import schedule_pb2 as _schedule_pb2
 from eridu.scheduling.v1 import schedule_service_pb2 as _schedule_service_pb2
+from eridu.scheduling.v1 import version_pb2 as _version_pb2
 from grpc import aio as _aio
 import abc as _abc_1
 import grpc as _grpc
@@ -45,13 +49,68 @@ class ScheduleServiceStub:
     ImportPlan: _grpc.UnaryUnaryMultiCallable[_plan_pb2.ImportPlanRequest, _plan_pb2.ImportPlanResponse]
     """Replaces the plan of a DRAFT by a sheet: a diff by external_id (created, updated, unchanged, removed, brought back), with an answer for every row.
     A bad row is refused with line, field and reason; the good ones are saved unless `all_or_nothing`. An unchanged sheet makes no new version.
-    FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
-    cannot be read at all; ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+    FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PLAN_TOO_LARGE) when what it leaves in the plan makes it too large;
+    INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
+    cannot be read at all; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
     """
     ListPlannedShows: _grpc.UnaryUnaryMultiCallable[_plan_pb2.ListPlannedShowsRequest, _plan_pb2.ListPlannedShowsResponse]
     """Lists the planned shows by start. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     ValidateSchedule: _grpc.UnaryUnaryMultiCallable[_confirmation_pb2.ValidateScheduleRequest, _confirmation_pb2.ValidateScheduleResponse]
     """Every problem that a confirmation would meet, all at once, from the very rules that the confirmation runs. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
+    UpdateSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_change_pb2.UpdateScheduleRequest, _schedule_pb2.Schedule]
+    """Changes the name, the period or the metadata of a DRAFT. Shows that are outside a new period stay in the plan and are named by ValidateSchedule.
+    FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); ALREADY_EXISTS (SCHEDULE_NAME_TAKEN); INVALID_ARGUMENT (PERIOD_INVALID, MASK_INVALID, METADATA_INVALID);
+    NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+    """
+    DeleteSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_change_pb2.DeleteScheduleRequest, _schedule_pb2.Schedule]
+    """Deletes a DRAFT or CANCELLED schedule; its shows leave the plan, as a version of their own. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another
+    status, (SCHEDULE_IN_USE, with their number) while shows of it are booked; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+    """
+    UndeleteSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_change_pb2.UndeleteScheduleRequest, _schedule_pb2.Schedule]
+    """Brings a deleted schedule back, with the shows that left the plan by its deletion. FAILED_PRECONDITION (NOT_DELETED); ALREADY_EXISTS
+    (SCHEDULE_NAME_TAKEN) when another one has its name; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+    """
+    AddPlannedShow: _grpc.UnaryUnaryMultiCallable[_planned_show_pb2.AddPlannedShowRequest, _planned_show_pb2.PlanEdit]
+    """Adds one show to the plan of a DRAFT, by the rules of an import; one that had left the plan comes back under its old show_uid.
+    ALREADY_EXISTS (EXTERNAL_ID_TAKEN) when the plan has the row; INVALID_ARGUMENT with the reason that ImportPlan would give the row (ROOM_UNKNOWN, OUTSIDE_PERIOD, …; every bad field is named);
+    FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, PLAN_TOO_LARGE), (SHOW_PROTECTED) for a show that is live or completed; NOT_FOUND (SCHEDULE_NOT_FOUND);
+    ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+    """
+    UpdatePlannedShow: _grpc.UnaryUnaryMultiCallable[_planned_show_pb2.UpdatePlannedShowRequest, _planned_show_pb2.PlanEdit]
+    """Changes one show in the plan of a DRAFT, by the rules of an import. A show that is live or completed is protected.
+    INVALID_ARGUMENT with the reason that ImportPlan would give the row (ROOM_UNKNOWN, OUTSIDE_PERIOD, …; every bad field is named),
+    (MASK_INVALID); FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, SHOW_PROTECTED); NOT_FOUND (PLANNED_SHOW_NOT_FOUND) also when it has left the plan;
+    ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+    """
+    RemovePlannedShow: _grpc.UnaryUnaryMultiCallable[_planned_show_pb2.RemovePlannedShowRequest, _planned_show_pb2.PlanEdit]
+    """Takes one show out of the plan of a DRAFT; a booking that it has stays in force until the next confirmation.
+    FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, SHOW_PROTECTED); NOT_FOUND (PLANNED_SHOW_NOT_FOUND) also when it has left the plan; ABORTED (STALE).
+    """
+    ExportPlan: _grpc.UnaryUnaryMultiCallable[_plan_pb2.ExportPlanRequest, _plan_pb2.ExportPlanResponse]
+    """Writes the plan as the CSV sheet that ImportPlan takes, in one answer: a plan has at most 5,000 shows. Importing it back changes nothing.
+    FAILED_PRECONDITION (PLAN_TOO_LARGE) beyond that; NOT_FOUND (SCHEDULE_NOT_FOUND); UNAVAILABLE when platforms cannot be looked up.
+    """
+    ListVersions: _grpc.UnaryUnaryMultiCallable[_version_pb2.ListVersionsRequest, _version_pb2.ListVersionsResponse]
+    """Lists the versions of a plan, newest first. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    GetVersion: _grpc.UnaryUnaryMultiCallable[_version_pb2.GetVersionRequest, _version_pb2.GetVersionResponse]
+    """Reads one version with its plan, by pages. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    DiffVersions: _grpc.UnaryUnaryMultiCallable[_version_pb2.DiffVersionsRequest, _version_pb2.DiffVersionsResponse]
+    """How two versions of a plan differ, show by show; what one version changed: from the one before it. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    RestoreVersion: _grpc.UnaryUnaryMultiCallable[_version_pb2.RestoreVersionRequest, _version_pb2.RestoreVersionResponse]
+    """Makes a new version of a DRAFT's plan that is equal to an earlier one, every show under its own show_uid. Also what was cancelled by hand since
+    then is planned again. FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PROTECTED_SHOWS, with their external_ids) when a show that is live or completed
+    would change; NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); ABORTED (STALE).
+    """
+    ApproveSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_change_pb2.ApproveScheduleRequest, _schedule_pb2.Schedule]
+    """The client says yes to a version of a PROPOSED plan; an edit of the plan asks for a new approval. Studios whose policy is `client_approval` confirm
+    nothing else. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE), also when `plan_version` is not the current one;
+    NOT_FOUND (SCHEDULE_NOT_FOUND).
+    """
+    ConfirmSchedules: _grpc.UnaryUnaryMultiCallable[_bulk_pb2.ConfirmSchedulesRequest, _bulk_pb2.ConfirmSchedulesResponse]
+    """Confirms many schedules, each as ConfirmSchedule does and in a transaction of its own, with a result or a refusal for each: the call itself is refused
+    only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id: what outlasts
+    the caller's deadline is worked on to its end, and is there then.
+    """
     ProposeSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ProposeScheduleRequest, _schedule_pb2.Schedule]
     """DRAFT to PROPOSED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (PLAN_EMPTY) without shows; ABORTED (STALE)."""
     WithdrawSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.WithdrawScheduleRequest, _schedule_pb2.Schedule]
@@ -59,7 +118,8 @@ class ScheduleServiceStub:
     ConfirmSchedule: _grpc.UnaryUnaryMultiCallable[_confirmation_pb2.ConfirmScheduleRequest, _confirmation_pb2.ConfirmScheduleResponse]
     """Books a PROPOSED plan: what is new is booked, what moved is moved, what left is released, in one transaction, with a result per show.
     A CONFIRMED schedule may be confirmed again: what was refused is tried again, and nothing else happens.
-    FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE) when `plan_version` is not the current one.
+    FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (NOT_APPROVED) in a studio whose policy is `client_approval` when the client has
+    not approved this very version; ABORTED (STALE) when `plan_version` is not the current one; UNAVAILABLE when the policy cannot be asked for.
     """
     ReviseSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ReviseScheduleRequest, _schedule_pb2.Schedule]
     """CONFIRMED back to DRAFT, to be edited; its bookings stay in force until the next confirmation. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
@@ -84,13 +144,68 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     ImportPlan: _aio.UnaryUnaryMultiCallable[_plan_pb2.ImportPlanRequest, _plan_pb2.ImportPlanResponse]  # type: ignore[assignment]
     """Replaces the plan of a DRAFT by a sheet: a diff by external_id (created, updated, unchanged, removed, brought back), with an answer for every row.
     A bad row is refused with line, field and reason; the good ones are saved unless `all_or_nothing`. An unchanged sheet makes no new version.
-    FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
-    cannot be read at all; ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+    FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PLAN_TOO_LARGE) when what it leaves in the plan makes it too large;
+    INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
+    cannot be read at all; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
     """
     ListPlannedShows: _aio.UnaryUnaryMultiCallable[_plan_pb2.ListPlannedShowsRequest, _plan_pb2.ListPlannedShowsResponse]  # type: ignore[assignment]
     """Lists the planned shows by start. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     ValidateSchedule: _aio.UnaryUnaryMultiCallable[_confirmation_pb2.ValidateScheduleRequest, _confirmation_pb2.ValidateScheduleResponse]  # type: ignore[assignment]
     """Every problem that a confirmation would meet, all at once, from the very rules that the confirmation runs. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
+    UpdateSchedule: _aio.UnaryUnaryMultiCallable[_schedule_change_pb2.UpdateScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    """Changes the name, the period or the metadata of a DRAFT. Shows that are outside a new period stay in the plan and are named by ValidateSchedule.
+    FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); ALREADY_EXISTS (SCHEDULE_NAME_TAKEN); INVALID_ARGUMENT (PERIOD_INVALID, MASK_INVALID, METADATA_INVALID);
+    NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+    """
+    DeleteSchedule: _aio.UnaryUnaryMultiCallable[_schedule_change_pb2.DeleteScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    """Deletes a DRAFT or CANCELLED schedule; its shows leave the plan, as a version of their own. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another
+    status, (SCHEDULE_IN_USE, with their number) while shows of it are booked; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+    """
+    UndeleteSchedule: _aio.UnaryUnaryMultiCallable[_schedule_change_pb2.UndeleteScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    """Brings a deleted schedule back, with the shows that left the plan by its deletion. FAILED_PRECONDITION (NOT_DELETED); ALREADY_EXISTS
+    (SCHEDULE_NAME_TAKEN) when another one has its name; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+    """
+    AddPlannedShow: _aio.UnaryUnaryMultiCallable[_planned_show_pb2.AddPlannedShowRequest, _planned_show_pb2.PlanEdit]  # type: ignore[assignment]
+    """Adds one show to the plan of a DRAFT, by the rules of an import; one that had left the plan comes back under its old show_uid.
+    ALREADY_EXISTS (EXTERNAL_ID_TAKEN) when the plan has the row; INVALID_ARGUMENT with the reason that ImportPlan would give the row (ROOM_UNKNOWN, OUTSIDE_PERIOD, …; every bad field is named);
+    FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, PLAN_TOO_LARGE), (SHOW_PROTECTED) for a show that is live or completed; NOT_FOUND (SCHEDULE_NOT_FOUND);
+    ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+    """
+    UpdatePlannedShow: _aio.UnaryUnaryMultiCallable[_planned_show_pb2.UpdatePlannedShowRequest, _planned_show_pb2.PlanEdit]  # type: ignore[assignment]
+    """Changes one show in the plan of a DRAFT, by the rules of an import. A show that is live or completed is protected.
+    INVALID_ARGUMENT with the reason that ImportPlan would give the row (ROOM_UNKNOWN, OUTSIDE_PERIOD, …; every bad field is named),
+    (MASK_INVALID); FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, SHOW_PROTECTED); NOT_FOUND (PLANNED_SHOW_NOT_FOUND) also when it has left the plan;
+    ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+    """
+    RemovePlannedShow: _aio.UnaryUnaryMultiCallable[_planned_show_pb2.RemovePlannedShowRequest, _planned_show_pb2.PlanEdit]  # type: ignore[assignment]
+    """Takes one show out of the plan of a DRAFT; a booking that it has stays in force until the next confirmation.
+    FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, SHOW_PROTECTED); NOT_FOUND (PLANNED_SHOW_NOT_FOUND) also when it has left the plan; ABORTED (STALE).
+    """
+    ExportPlan: _aio.UnaryUnaryMultiCallable[_plan_pb2.ExportPlanRequest, _plan_pb2.ExportPlanResponse]  # type: ignore[assignment]
+    """Writes the plan as the CSV sheet that ImportPlan takes, in one answer: a plan has at most 5,000 shows. Importing it back changes nothing.
+    FAILED_PRECONDITION (PLAN_TOO_LARGE) beyond that; NOT_FOUND (SCHEDULE_NOT_FOUND); UNAVAILABLE when platforms cannot be looked up.
+    """
+    ListVersions: _aio.UnaryUnaryMultiCallable[_version_pb2.ListVersionsRequest, _version_pb2.ListVersionsResponse]  # type: ignore[assignment]
+    """Lists the versions of a plan, newest first. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    GetVersion: _aio.UnaryUnaryMultiCallable[_version_pb2.GetVersionRequest, _version_pb2.GetVersionResponse]  # type: ignore[assignment]
+    """Reads one version with its plan, by pages. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    DiffVersions: _aio.UnaryUnaryMultiCallable[_version_pb2.DiffVersionsRequest, _version_pb2.DiffVersionsResponse]  # type: ignore[assignment]
+    """How two versions of a plan differ, show by show; what one version changed: from the one before it. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+    RestoreVersion: _aio.UnaryUnaryMultiCallable[_version_pb2.RestoreVersionRequest, _version_pb2.RestoreVersionResponse]  # type: ignore[assignment]
+    """Makes a new version of a DRAFT's plan that is equal to an earlier one, every show under its own show_uid. Also what was cancelled by hand since
+    then is planned again. FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PROTECTED_SHOWS, with their external_ids) when a show that is live or completed
+    would change; NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); ABORTED (STALE).
+    """
+    ApproveSchedule: _aio.UnaryUnaryMultiCallable[_schedule_change_pb2.ApproveScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    """The client says yes to a version of a PROPOSED plan; an edit of the plan asks for a new approval. Studios whose policy is `client_approval` confirm
+    nothing else. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE), also when `plan_version` is not the current one;
+    NOT_FOUND (SCHEDULE_NOT_FOUND).
+    """
+    ConfirmSchedules: _aio.UnaryUnaryMultiCallable[_bulk_pb2.ConfirmSchedulesRequest, _bulk_pb2.ConfirmSchedulesResponse]  # type: ignore[assignment]
+    """Confirms many schedules, each as ConfirmSchedule does and in a transaction of its own, with a result or a refusal for each: the call itself is refused
+    only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id: what outlasts
+    the caller's deadline is worked on to its end, and is there then.
+    """
     ProposeSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ProposeScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """DRAFT to PROPOSED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (PLAN_EMPTY) without shows; ABORTED (STALE)."""
     WithdrawSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.WithdrawScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
@@ -98,7 +213,8 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     ConfirmSchedule: _aio.UnaryUnaryMultiCallable[_confirmation_pb2.ConfirmScheduleRequest, _confirmation_pb2.ConfirmScheduleResponse]  # type: ignore[assignment]
     """Books a PROPOSED plan: what is new is booked, what moved is moved, what left is released, in one transaction, with a result per show.
     A CONFIRMED schedule may be confirmed again: what was refused is tried again, and nothing else happens.
-    FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE) when `plan_version` is not the current one.
+    FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (NOT_APPROVED) in a studio whose policy is `client_approval` when the client has
+    not approved this very version; ABORTED (STALE) when `plan_version` is not the current one; UNAVAILABLE when the policy cannot be asked for.
     """
     ReviseSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ReviseScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """CONFIRMED back to DRAFT, to be edited; its bookings stay in force until the next confirmation. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
@@ -144,8 +260,9 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_plan_pb2.ImportPlanResponse, _abc.Awaitable[_plan_pb2.ImportPlanResponse]]:
         """Replaces the plan of a DRAFT by a sheet: a diff by external_id (created, updated, unchanged, removed, brought back), with an answer for every row.
         A bad row is refused with line, field and reason; the good ones are saved unless `all_or_nothing`. An unchanged sheet makes no new version.
-        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
-        cannot be read at all; ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PLAN_TOO_LARGE) when what it leaves in the plan makes it too large;
+        INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
+        cannot be read at all; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
         """
 
     @_abc_1.abstractmethod
@@ -163,6 +280,138 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_confirmation_pb2.ValidateScheduleResponse, _abc.Awaitable[_confirmation_pb2.ValidateScheduleResponse]]:
         """Every problem that a confirmation would meet, all at once, from the very rules that the confirmation runs. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
+
+    @_abc_1.abstractmethod
+    def UpdateSchedule(
+        self,
+        request: _schedule_change_pb2.UpdateScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
+        """Changes the name, the period or the metadata of a DRAFT. Shows that are outside a new period stay in the plan and are named by ValidateSchedule.
+        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT); ALREADY_EXISTS (SCHEDULE_NAME_TAKEN); INVALID_ARGUMENT (PERIOD_INVALID, MASK_INVALID, METADATA_INVALID);
+        NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteSchedule(
+        self,
+        request: _schedule_change_pb2.DeleteScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
+        """Deletes a DRAFT or CANCELLED schedule; its shows leave the plan, as a version of their own. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another
+        status, (SCHEDULE_IN_USE, with their number) while shows of it are booked; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def UndeleteSchedule(
+        self,
+        request: _schedule_change_pb2.UndeleteScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
+        """Brings a deleted schedule back, with the shows that left the plan by its deletion. FAILED_PRECONDITION (NOT_DELETED); ALREADY_EXISTS
+        (SCHEDULE_NAME_TAKEN) when another one has its name; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def AddPlannedShow(
+        self,
+        request: _planned_show_pb2.AddPlannedShowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planned_show_pb2.PlanEdit, _abc.Awaitable[_planned_show_pb2.PlanEdit]]:
+        """Adds one show to the plan of a DRAFT, by the rules of an import; one that had left the plan comes back under its old show_uid.
+        ALREADY_EXISTS (EXTERNAL_ID_TAKEN) when the plan has the row; INVALID_ARGUMENT with the reason that ImportPlan would give the row (ROOM_UNKNOWN, OUTSIDE_PERIOD, …; every bad field is named);
+        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, PLAN_TOO_LARGE), (SHOW_PROTECTED) for a show that is live or completed; NOT_FOUND (SCHEDULE_NOT_FOUND);
+        ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdatePlannedShow(
+        self,
+        request: _planned_show_pb2.UpdatePlannedShowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planned_show_pb2.PlanEdit, _abc.Awaitable[_planned_show_pb2.PlanEdit]]:
+        """Changes one show in the plan of a DRAFT, by the rules of an import. A show that is live or completed is protected.
+        INVALID_ARGUMENT with the reason that ImportPlan would give the row (ROOM_UNKNOWN, OUTSIDE_PERIOD, …; every bad field is named),
+        (MASK_INVALID); FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, SHOW_PROTECTED); NOT_FOUND (PLANNED_SHOW_NOT_FOUND) also when it has left the plan;
+        ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+        """
+
+    @_abc_1.abstractmethod
+    def RemovePlannedShow(
+        self,
+        request: _planned_show_pb2.RemovePlannedShowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_planned_show_pb2.PlanEdit, _abc.Awaitable[_planned_show_pb2.PlanEdit]]:
+        """Takes one show out of the plan of a DRAFT; a booking that it has stays in force until the next confirmation.
+        FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT, SHOW_PROTECTED); NOT_FOUND (PLANNED_SHOW_NOT_FOUND) also when it has left the plan; ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def ExportPlan(
+        self,
+        request: _plan_pb2.ExportPlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_plan_pb2.ExportPlanResponse, _abc.Awaitable[_plan_pb2.ExportPlanResponse]]:
+        """Writes the plan as the CSV sheet that ImportPlan takes, in one answer: a plan has at most 5,000 shows. Importing it back changes nothing.
+        FAILED_PRECONDITION (PLAN_TOO_LARGE) beyond that; NOT_FOUND (SCHEDULE_NOT_FOUND); UNAVAILABLE when platforms cannot be looked up.
+        """
+
+    @_abc_1.abstractmethod
+    def ListVersions(
+        self,
+        request: _version_pb2.ListVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_version_pb2.ListVersionsResponse, _abc.Awaitable[_version_pb2.ListVersionsResponse]]:
+        """Lists the versions of a plan, newest first. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+
+    @_abc_1.abstractmethod
+    def GetVersion(
+        self,
+        request: _version_pb2.GetVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_version_pb2.GetVersionResponse, _abc.Awaitable[_version_pb2.GetVersionResponse]]:
+        """Reads one version with its plan, by pages. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+
+    @_abc_1.abstractmethod
+    def DiffVersions(
+        self,
+        request: _version_pb2.DiffVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_version_pb2.DiffVersionsResponse, _abc.Awaitable[_version_pb2.DiffVersionsResponse]]:
+        """How two versions of a plan differ, show by show; what one version changed: from the one before it. NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
+
+    @_abc_1.abstractmethod
+    def RestoreVersion(
+        self,
+        request: _version_pb2.RestoreVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_version_pb2.RestoreVersionResponse, _abc.Awaitable[_version_pb2.RestoreVersionResponse]]:
+        """Makes a new version of a DRAFT's plan that is equal to an earlier one, every show under its own show_uid. Also what was cancelled by hand since
+        then is planned again. FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PROTECTED_SHOWS, with their external_ids) when a show that is live or completed
+        would change; NOT_FOUND (SCHEDULE_NOT_FOUND, PLAN_VERSION_NOT_FOUND); ABORTED (STALE).
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveSchedule(
+        self,
+        request: _schedule_change_pb2.ApproveScheduleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
+        """The client says yes to a version of a PROPOSED plan; an edit of the plan asks for a new approval. Studios whose policy is `client_approval` confirm
+        nothing else. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE), also when `plan_version` is not the current one;
+        NOT_FOUND (SCHEDULE_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ConfirmSchedules(
+        self,
+        request: _bulk_pb2.ConfirmSchedulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_bulk_pb2.ConfirmSchedulesResponse, _abc.Awaitable[_bulk_pb2.ConfirmSchedulesResponse]]:
+        """Confirms many schedules, each as ConfirmSchedule does and in a transaction of its own, with a result or a refusal for each: the call itself is refused
+        only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id: what outlasts
+        the caller's deadline is worked on to its end, and is there then.
+        """
 
     @_abc_1.abstractmethod
     def ProposeSchedule(
@@ -188,7 +437,8 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_confirmation_pb2.ConfirmScheduleResponse, _abc.Awaitable[_confirmation_pb2.ConfirmScheduleResponse]]:
         """Books a PROPOSED plan: what is new is booked, what moved is moved, what left is released, in one transaction, with a result per show.
         A CONFIRMED schedule may be confirmed again: what was refused is tried again, and nothing else happens.
-        FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE) when `plan_version` is not the current one.
+        FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (NOT_APPROVED) in a studio whose policy is `client_approval` when the client has
+        not approved this very version; ABORTED (STALE) when `plan_version` is not the current one; UNAVAILABLE when the policy cannot be asked for.
         """
 
     @_abc_1.abstractmethod
