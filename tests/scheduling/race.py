@@ -63,12 +63,16 @@ class Race:
         """A confirmation tells what each show of the plan version has; refused ones are not spoken of."""
         if not answer.confirmed:
             return
-        plan = self.plans[answer.schedule.uid, answer.schedule.confirmed_version]
+        plan = self.plan_of(answer.schedule.uid, answer.schedule.confirmed_version)
         for result in answer.results:
             if result.outcome in KEPT:
                 yield Told(result.show.show_uid, began, ended, plan[result.show.external_id])
             elif result.outcome in GONE:
                 yield Told(result.show.show_uid, began, ended, NOTHING)
+
+    def plan_of(self, schedule_uid: str, version: int) -> Mapping[str, Taken]:
+        """What the last import up to a version planned: what becomes of shows makes versions too, and plans nothing."""
+        return self.plans[max(key for key in self.plans if key[0] == schedule_uid and key[1] <= version)]
 
     def took(self, room_uid: str, mc_uids: Sequence[str], start: float, end: float) -> Taken:
         """What a show takes: its room with the turnaround, its MCs without."""

@@ -13,7 +13,8 @@ from services.scheduling.commands.schedules import schedule_entry
 from services.scheduling.domain.confirmation import Changes, Confirmation, Mode, nothing_booked, with_warnings, work_out
 from services.scheduling.domain.schedule import SCHEDULE
 from services.scheduling.neighbours import Identity
-from services.scheduling.queries import get_schedule, held_by_others, situation_of
+from services.scheduling.queries.conflicts import held_by_others, situation_of
+from services.scheduling.queries.schedules import get_schedule
 from services.scheduling.store import bookings as store
 from services.scheduling.store import hold_locks
 from services.scheduling.store import schedules as schedule_store

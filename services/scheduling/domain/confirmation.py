@@ -8,19 +8,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from services.scheduling.domain.blackout import OPEN, Closed
-from services.scheduling.domain.booking import (
-    NOTHING_KEPT,
-    Problem,
-    ShowBooking,
-    ShowRef,
-    Slot,
-    Verdict,
-    Wanted,
-    decide,
-    want,
-)
+from services.scheduling.domain.booking import NOTHING_KEPT, Problem, ShowBooking, ShowRef, Slot, Wanted, want
 from services.scheduling.domain.resource import Resource
 from services.scheduling.domain.schedule import PlannedShow, Schedule
+from services.scheduling.domain.verdict import Verdict, decide
 
 
 class Mode(StrEnum):

@@ -12,10 +12,10 @@ from libs.common.db import Database
 from libs.common.messages import metadata_of, time_of
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
-from services.scheduling import queries
 from services.scheduling.commands import blackouts as commands
 from services.scheduling.convert import blackouts as convert
 from services.scheduling.convert.resources import KIND_OF
+from services.scheduling.queries import resources as queries
 from services.scheduling.servicers.requests import target
 
 BY_START = (datetime, str)  # the sort key of the list

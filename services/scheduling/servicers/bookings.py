@@ -23,13 +23,16 @@ from libs.common.feed import Feed
 from libs.common.messages import time_of
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
-from services.scheduling import calendars, queries, watches
+from services.scheduling import watches
 from services.scheduling.commands import bookings as commands
 from services.scheduling.convert import bookings as convert
 from services.scheduling.convert import capacity as convert_capacity
 from services.scheduling.convert.calendar import calendar
 from services.scheduling.convert.resources import KIND_OF
 from services.scheduling.neighbours import Identity
+from services.scheduling.queries import bookings as bookings_queries
+from services.scheduling.queries import calendars as calendars_queries
+from services.scheduling.queries import conflicts as conflicts_queries
 
 BY_START = (datetime, int)  # the sort keys of the lists
 BY_KIND = (int, str, str)
@@ -60,7 +63,7 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
         self, request: booking_service_pb2.ListBookingsRequest, context: Any
     ) -> booking_service_pb2.ListBookingsResponse:
         """List bookings."""
-        page = await queries.list_bookings(
+        page = await bookings_queries.list_bookings(
             self.db,
             caller(),
             self.identity,
@@ -77,7 +80,7 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
     ) -> conflict_pb2.CheckConflictsResponse:
         """Say what would be in the way."""
         asked = convert_capacity.asked_slots(request)
-        found = await queries.check_conflicts(self.db, caller(), request.studio_uid, asked, self.clock())
+        found = await conflicts_queries.check_conflicts(self.db, caller(), request.studio_uid, asked, self.clock())
         return convert_capacity.conflicts(found, caller())
 
     async def FindFreeSlots(
@@ -85,7 +88,7 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
     ) -> capacity_pb2.FindFreeSlotsResponse:
         """Find where a show could be."""
         search = convert_capacity.search(request)
-        found = await queries.find_free_slots(
+        found = await bookings_queries.find_free_slots(
             self.db,
             caller(),
             self.identity,
@@ -101,7 +104,7 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
         self, request: capacity_pb2.GetUtilisationRequest, context: Any
     ) -> capacity_pb2.GetUtilisationResponse:
         """Measure how much rooms and MCs are taken."""
-        page, span, bookable = await queries.get_utilisation(
+        page, span, bookable = await bookings_queries.get_utilisation(
             self.db,
             caller(),
             self.identity,
@@ -141,7 +144,7 @@ class Bookings(booking_service_pb2_grpc.BookingServiceServicer):
         self, request: calendar_pb2.ExportCalendarRequest, context: Any
     ) -> calendar_pb2.ExportCalendarResponse:
         """Bookings as an iCalendar file."""
-        found = await calendars.export_calendar(
+        found = await calendars_queries.export_calendar(
             self.db,
             caller(),
             room_uid=request.room_uid,

@@ -12,7 +12,6 @@ from libs.common.db import Database
 from libs.common.masks import refused, written
 from libs.common.messages import metadata_of, time_of
 from libs.common.rpc.call import caller
-from services.scheduling import queries
 from services.scheduling.commands import bulk, planned_shows
 from services.scheduling.commands import schedules as commands
 from services.scheduling.convert import bookings as convert_bookings
@@ -21,6 +20,7 @@ from services.scheduling.convert import versions as convert_versions
 from services.scheduling.domain.planned_show import LISTS
 from services.scheduling.domain.version import Cause
 from services.scheduling.neighbours import Identity
+from services.scheduling.queries import schedules as queries
 from services.scheduling.servicers.requests import target, why
 
 TIMES = ("starts_at", "ends_at")

@@ -11,10 +11,10 @@ from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
-from services.scheduling import queries
 from services.scheduling.commands import holds as commands
 from services.scheduling.convert import holds as convert
 from services.scheduling.neighbours import Identity
+from services.scheduling.queries import bookings as queries
 
 BY_START = (datetime, str)  # the sort key of the list
 

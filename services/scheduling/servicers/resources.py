@@ -20,12 +20,12 @@ from libs.common.masks import written
 from libs.common.messages import metadata_of
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
-from services.scheduling import queries
 from services.scheduling.commands import resources as commands
 from services.scheduling.convert import resources as convert
 from services.scheduling.convert.blackouts import at_risk
 from services.scheduling.domain.resource import MC, ROOM
 from services.scheduling.neighbours import Identity
+from services.scheduling.queries import resources as queries
 from services.scheduling.servicers.requests import target
 
 BY_NAME = (str, str)  # the sort keys of the lists

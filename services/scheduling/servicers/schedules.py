@@ -19,7 +19,6 @@ from libs.common.db import Database
 from libs.common.messages import metadata_of, time_of
 from libs.common.pages import PageQuery
 from libs.common.rpc.call import caller
-from services.scheduling import queries
 from services.scheduling.commands import confirmations, plans
 from services.scheduling.commands import schedules as commands
 from services.scheduling.convert import bookings as convert_bookings
@@ -28,6 +27,8 @@ from services.scheduling.convert import versions as convert_versions
 from services.scheduling.domain.schedule import Schedule
 from services.scheduling.domain.version import Cause
 from services.scheduling.neighbours import Identity
+from services.scheduling.queries import conflicts as conflicts_queries
+from services.scheduling.queries import schedules as schedules_queries
 from services.scheduling.servicers.editing import Editing
 from services.scheduling.servicers.requests import why
 from services.scheduling.servicers.versions import Versions
@@ -60,14 +61,14 @@ class Schedules(Editing, Versions, schedule_service_pb2_grpc.ScheduleServiceServ
         self, request: schedule_service_pb2.GetScheduleRequest, context: Any
     ) -> schedule_pb2.Schedule:
         """Read a schedule."""
-        return convert.schedule(await queries.get_schedule(self.db, caller(), request.uid))
+        return convert.schedule(await schedules_queries.get_schedule(self.db, caller(), request.uid))
 
     async def ListSchedules(
         self, request: schedule_service_pb2.ListSchedulesRequest, context: Any
     ) -> schedule_service_pb2.ListSchedulesResponse:
         """List schedules."""
         statuses = [convert.STATUS_OF[status] for status in request.statuses]
-        page = await queries.list_schedules(
+        page = await schedules_queries.list_schedules(
             self.db,
             caller(),
             request.studio_uid,
@@ -104,7 +105,7 @@ class Schedules(Editing, Versions, schedule_service_pb2_grpc.ScheduleServiceServ
         self, request: plan_pb2.ListPlannedShowsRequest, context: Any
     ) -> plan_pb2.ListPlannedShowsResponse:
         """List a plan."""
-        page = await queries.list_planned_shows(
+        page = await schedules_queries.list_planned_shows(
             self.db, caller(), request.schedule_uid, request.show_removed, PageQuery.of(request, *BY_START)
         )
         return plan_pb2.ListPlannedShowsResponse(
@@ -115,7 +116,7 @@ class Schedules(Editing, Versions, schedule_service_pb2_grpc.ScheduleServiceServ
         self, request: confirmation_pb2.ValidateScheduleRequest, context: Any
     ) -> confirmation_pb2.ValidateScheduleResponse:
         """Every problem that a confirmation would meet."""
-        found = await queries.validate_schedule(self.db, caller(), request.uid, self.clock())
+        found = await conflicts_queries.validate_schedule(self.db, caller(), request.uid, self.clock())
         return confirmation_pb2.ValidateScheduleResponse(
             plan_version=found.schedule.plan_version,
             show_count=found.show_count,

@@ -11,11 +11,11 @@ from libs.common.clock import Clock
 from libs.common.db import Database
 from libs.common.pages import PageQuery, cut
 from libs.common.rpc.call import caller
-from services.scheduling import queries
 from services.scheduling.commands import versions as commands
 from services.scheduling.convert import schedules as convert_schedules
 from services.scheduling.convert import versions as convert
 from services.scheduling.domain.version import Cause, counted
+from services.scheduling.queries import schedules as queries
 from services.scheduling.servicers.requests import why
 
 BY_START = (datetime, str)  # the sort keys of the lists

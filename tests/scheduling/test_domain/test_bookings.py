@@ -19,17 +19,16 @@ from services.scheduling.domain.booking import (
     ShowRef,
     Slot,
     Taken,
-    Verdict,
     Wanted,
     all_problems,
     book,
     clashes_inside,
-    decide,
     slots_of,
     want,
 )
 from services.scheduling.domain.resource import Resource, ResourceKind
 from services.scheduling.domain.schedule import Planned, PlannedShow
+from services.scheduling.domain.verdict import Verdict, decide
 from tests.scheduling.test_domain.test_schedules import MARCH
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)

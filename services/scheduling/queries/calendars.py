@@ -11,7 +11,8 @@ from libs.common.db import Database
 from libs.common.errors import Refused
 from services.scheduling.domain.booking import ShowBooking
 from services.scheduling.domain.resource import MC
-from services.scheduling.queries import get_room, get_schedule
+from services.scheduling.queries.resources import get_room
+from services.scheduling.queries.schedules import get_schedule
 from services.scheduling.store import resources, watched
 
 MOST_IN_A_CALENDAR = 5_000  # shows

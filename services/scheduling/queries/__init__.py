@@ -1,0 +1,1 @@
+"""What is read from scheduling, by noun: one function per read."""
