@@ -111,7 +111,8 @@ async def test_a_client_of_the_studio_is_found_at_once(db: Database, filled: Fil
             found = await conflicts.clients_of(reader, filled.studio_uid, [filled.client_uid(3), "client_other"])
     assert found == [filled.client_uid(3)]
     plan = await plan_of(db, said)
-    assert most_rows(plan) <= 10, json.dumps(plan, indent=1)
+    # A handful of schedules is read whole, thousands of bookings are not.
+    assert most_rows(plan) <= 200, json.dumps(plan, indent=1)
 
 
 async def test_free_slots_and_utilisation_read_the_bookings_of_the_period(db: Database, filled: Filled):
