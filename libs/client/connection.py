@@ -10,7 +10,7 @@ A change that names no `request_id` is given one, so that what the channel repea
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, TypeVar, cast
 
 import grpc
@@ -104,6 +104,25 @@ class Line:
                 raise refusal_of(error) from error
 
         return ask
+
+    def stream_unary(self, path: str, *coders: Any, **options: Any) -> Callable[..., Awaitable[Message]]:
+        """A method whose request comes in parts: `await stub.StreamPlan(parts)`; the first part gets the request id."""
+        method: Any = self.channel.stream_unary(path, *coders, **options)
+
+        async def send(
+            parts: Iterable[Message],
+            timeout: float = TIMEOUT,  # noqa: ASYNC109 (it becomes the call's deadline, which travels with it)
+            metadata: Sequence[tuple[str, str]] = (),
+        ) -> Message:
+            headers = [("authorization", f"Bearer {self.token()}"), *metadata]
+            first, *others = parts
+            try:
+                stream = method(iter([with_request_id(first), *others]), metadata=headers, timeout=timeout)
+                return cast(Message, await stream)
+            except grpc.aio.AioRpcError as error:
+                raise refusal_of(error) from error
+
+        return send
 
     def unary_stream(self, path: str, *coders: Any, **options: Any) -> Callable[..., AsyncIterator[Message]]:
         """A watch, as the stub's constructor asks for it: `async for` over its messages; refusals are raised."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from eridu.identity.v1.client_service_pb2 import CreateClientRequest, GetClientRequest, ListClientsRequest
 from eridu.identity.v1.user_service_pb2 import CreateUserRequest, GetMeRequest
+from eridu.scheduling.v1.plan_pb2 import PlanRow, StreamPlanRequest
 from eridu.scheduling.v1.watch_pb2 import WatchBookingsRequest
 
 from libs.client.connection import SERVICES, Eridu, each, with_request_id
@@ -96,6 +97,14 @@ async def test_a_watch_is_iterated_and_its_refusal_is_raised(admin: Eridu, suite
     with pytest.raises(Invalid) as bad:
         await anext(aiter(admin.bookings.WatchBookings(WatchBookingsRequest())))
     assert bad.value.reason == "REQUEST_INVALID"
+
+
+async def test_a_request_may_come_in_parts(admin: Eridu, suite: Suite):
+    house = await build_house(suite)
+    uid = (await house.schedule()).uid
+    row = PlanRow(external_id="1", name="Show", start="2026-03-02T10:00", end="2026-03-02T11:00")
+    answer = await admin.schedules.StreamPlan(iter([StreamPlanRequest(uid=uid), StreamPlanRequest(rows=[row])]))
+    assert (len(answer.rows), answer.saved) == (1, True)
 
 
 async def test_all_pages_of_a_list_come_in_order_and_once(admin: Eridu):

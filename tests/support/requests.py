@@ -27,6 +27,9 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "eridu.scheduling.v1.ImportPlanRequest": {
         "csv": "external_id,name,room,mcs,platforms,start,end\n1,Show,,,,2026-03-20T10:00,2026-03-20T11:00"
     },
+    "eridu.scheduling.v1.StreamPlanRequest": {
+        "csv_parts": ["external_id,name,room,mcs,platforms,start,end\n", "1,Show,,,,2026-03-20T10:00,2026-03-20T11:00"]
+    },
     "eridu.scheduling.v1.WatchBookingsRequest": {"ends_after": Timestamp(seconds=1)},  # all there ever was
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -127,6 +127,10 @@ class As:
         """Call the RPC that takes this request."""
         return await call(self.suite.channels, request, self.metadata)
 
+    async def send(self, *parts: Any) -> Any:
+        """The answer to a request that comes in parts."""
+        return await send(self.suite.channels, parts, self.metadata)
+
     def watch(self, request: Any) -> Any:
         """The stream of the RPC that takes this request: `await stream.read()`, and `stream.cancel()`."""
         return watch(self.suite.channels, request, self.metadata)
@@ -146,12 +150,26 @@ async def call(
             first = await stream.read()
         stream.cancel()
         return first
+    if found.client_streaming:
+        return await send(channels, [request], metadata or [])
     multi = channels[request.DESCRIPTOR.file.package.split(".")[1]].unary_unary(
         f"/{found.containing_service.full_name}/{found.name}",
         request_serializer=type(request).SerializeToString,
         response_deserializer=message_factory.GetMessageClass(found.output_type).FromString,
     )
     return await multi(request, metadata=metadata, timeout=timeout)
+
+
+async def send(channels: Mapping[str, grpc.aio.Channel], parts: Sequence[Any], metadata: list[tuple[str, str]]) -> Any:
+    """Call the RPC that takes a request in these parts."""
+    found = method_of(parts[0].DESCRIPTOR)
+    channel: Any = channels[parts[0].DESCRIPTOR.file.package.split(".")[1]]
+    multi = channel.stream_unary(
+        f"/{found.containing_service.full_name}/{found.name}",
+        request_serializer=type(parts[0]).SerializeToString,
+        response_deserializer=message_factory.GetMessageClass(found.output_type).FromString,
+    )
+    return await multi(iter(parts), metadata=metadata)
 
 
 def watch(channels: Mapping[str, grpc.aio.Channel], request: Any, metadata: list[tuple[str, str]]) -> Any:

@@ -27,8 +27,7 @@ class Method:
     request: type[Message]
     access: Access
     mutates: bool
-    handler: Callable[[Any, Any], Any]  # answers a message; the stream of a watch, if `streams`
-    streams: bool = False
+    handler: Callable[[Any, Any], Any]  # answers a message, or the stream of a watch
 
     @property
     def domain(self) -> str:

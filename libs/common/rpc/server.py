@@ -18,14 +18,16 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from libs.common.config import Config
-from libs.common.errors import DomainError, Overloaded, Stale, Unavailable
+from libs.common.errors import DomainError, Invalid, Overloaded, Stale, Unavailable
 from libs.common.rpc import status, tls
 from libs.common.rpc.call import Call, Method, current
-from libs.common.rpc.interceptors import Interceptor, Proceed
+from libs.common.rpc.interceptors import LONGEST_DEADLINE, Interceptor, Proceed
 
 log = logging.getLogger("eridu.rpc")
 
 MAX_REQUEST = 4 * 1024**2  # bytes; an import of 5,000 rows has about one
+MAX_PARTS = 16 * 1024**2  # bytes of a request that comes in parts
+KINDS = ("unary_unary", "unary_stream", "stream_unary")
 
 OPTIONS = [
     ("grpc.so_reuseport", 0),  # two servers on one port would share it silently
@@ -87,14 +89,14 @@ class Server:
                 request=message_factory.GetMessageClass(method.input_type),
                 access=access,
                 mutates=options.idempotency_level != MethodOptions.NO_SIDE_EFFECTS,
-                handler=handlers[method.name].unary_stream or handlers[method.name].unary_unary,
-                streams=method.server_streaming,
+                handler=next(filter(None, (getattr(handlers[method.name], kind) for kind in KINDS))),
             )
-            wrapped[method.name] = (
-                grpc.unary_stream_rpc_method_handler(self.wrap_watch(known))
-                if known.streams
-                else grpc.unary_unary_rpc_method_handler(self.wrap(known))
-            )
+            if method.server_streaming:
+                wrapped[method.name] = grpc.unary_stream_rpc_method_handler(self.wrap_watch(known))
+            elif method.client_streaming:
+                wrapped[method.name] = grpc.stream_unary_rpc_method_handler(self.wrap_parts(known))
+            else:
+                wrapped[method.name] = grpc.unary_unary_rpc_method_handler(self.wrap(known))
         self.names.append(name)
         self.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, wrapped),))
 
@@ -111,6 +113,31 @@ class Server:
             raise AssertionError("abort raises")
 
         return serve
+
+    def wrap_parts(self, method: Method) -> Callable[[AsyncIterator[bytes], Any], Any]:
+        """A request that comes in parts: put together it is a request like any other, of a larger size.
+
+        Protobuf puts messages together by writing one after the other: fields are set, repeated ones are continued.
+        """
+        serve = self.wrap(method)
+
+        async def gather(parts: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+            call = begin(method, b"", context)
+            known = await outcome(call, lambda call: self.recheck(call, nothing), silent=True)
+            if not isinstance(known, bytes):  # nobody is listened to at length before it is known who it is
+                await refuse(call, known)
+            body = bytearray()
+            try:
+                async with asyncio.timeout(LONGEST_DEADLINE):
+                    async for part in parts:
+                        body += part
+                        if len(body) > MAX_PARTS:
+                            await refuse(call, Invalid("REQUEST_TOO_LARGE", f"more than {MAX_PARTS} bytes"))
+            except TimeoutError:
+                await refuse(call, Unavailable("TOO_SLOW", f"the request took more than {LONGEST_DEADLINE:.0f} s"))
+            return bytes(await serve(bytes(body), context))
+
+        return gather
 
     def wrap_watch(self, method: Method) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
         """A watch: its first message comes like any answer; before each of the others the caller's rights are asked."""

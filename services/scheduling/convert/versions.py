@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from eridu.scheduling.v1 import plan_pb2, planned_show_pb2, version_pb2
 
 from libs.common.messages import set_time
@@ -56,16 +58,16 @@ def plan_edit(edited: Edited) -> planned_show_pb2.PlanEdit:
     )
 
 
-def sheet_rows(request: plan_pb2.ImportPlanRequest) -> list[SheetRow]:
-    """The rows of a sheet, however it came."""
-    if request.csv:
-        return sheet.rows_of(request.csv)
-    sheet.require_size(len(request.rows))
+def sheet_rows(csv: str, rows: Sequence[plan_pb2.PlanRow]) -> list[SheetRow]:
+    """The rows of a sheet, as text or as messages."""
+    if csv:
+        return sheet.rows_of(csv)
+    sheet.require_size(len(rows))
     return [
         sheet.row_of(
             number,
             {name: getattr(row, name) for name in CELLS},
             {"mcs": list(row.mcs), "platforms": list(row.platforms)},
         )
-        for number, row in enumerate(request.rows, 1)
+        for number, row in enumerate(rows, 1)
     ]

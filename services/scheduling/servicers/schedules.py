@@ -83,13 +83,21 @@ class Schedules(Editing, Versions, schedule_service_pb2_grpc.ScheduleServiceServ
 
     async def ImportPlan(self, request: plan_pb2.ImportPlanRequest, context: Any) -> plan_pb2.ImportPlanResponse:
         """Replace the plan of a draft by a sheet."""
+        return await self.import_plan(request, request.csv)
+
+    async def StreamPlan(self, request: Any, context: Any) -> plan_pb2.ImportPlanResponse:
+        """Replace the plan of a draft by a sheet that came in parts; they are put together by now."""
+        return await self.import_plan(request, "".join(request.csv_parts))
+
+    async def import_plan(self, request: Any, csv: str) -> plan_pb2.ImportPlanResponse:
+        """One sheet, however it came."""
         imported = await plans.import_plan(
             self.db,
             caller(),
             self.clock,
             self.identity,
             uid=request.uid,
-            rows=convert_versions.sheet_rows(request),
+            rows=convert_versions.sheet_rows(csv, request.rows),
             all_or_nothing=request.all_or_nothing,
             validate_only=request.validate_only,
             etag=request.etag,

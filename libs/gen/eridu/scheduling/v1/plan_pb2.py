@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from eridu.scheduling.v1 import schedule_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65ridu/scheduling/v1/plan.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"eridu/scheduling/v1/schedule.proto\"\x96\x01\n\x07PlanRow\x12\x13\n\x0b\x65xternal_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04room\x18\x03 \x01(\t\x12\x0b\n\x03mcs\x18\x04 \x03(\t\x12\x11\n\tplatforms\x18\x05 \x03(\t\x12\x0c\n\x04type\x18\x06 \x01(\t\x12\x10\n\x08standard\x18\x07 \x01(\t\x12\r\n\x05start\x18\x08 \x01(\t\x12\x0b\n\x03\x65nd\x18\t \x01(\t\"\xbe\x03\n\x11ImportPlanRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x17\n\x03\x63sv\x18\x02 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\xc0\x01\x12\x16\n\x0e\x61ll_or_nothing\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x46\n\x0f\x63hange_category\x18\x05 \x01(\x0e\x32#.eridu.scheduling.v1.ChangeCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x32\n\x04rows\x18\x06 \x03(\x0b\x32\x1c.eridu.scheduling.v1.PlanRowB\x06\xbaH\x03\xd8\x01\x03\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01:_\xbaH\\\x1aZ\n\nplan.sheet\x12!the sheet comes as csv or as rows\x1a)(this.csv != \'\') != (size(this.rows) > 0)\":\n\x08RowError\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xa1\x01\n\tRowResult\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\x12\x30\n\x07outcome\x18\x03 \x01(\x0e\x32\x1f.eridu.scheduling.v1.RowOutcome\x12-\n\x06\x65rrors\x18\x04 \x03(\x0b\x32\x1d.eridu.scheduling.v1.RowError\x12\x10\n\x08show_uid\x18\x05 \x01(\t\"\x82\x01\n\x12ImportPlanResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\r\n\x05saved\x18\x02 \x01(\x08\x12,\n\x04rows\x18\x03 \x03(\x0b\x32\x1e.eridu.scheduling.v1.RowResult\"\xa6\x01\n\x17ListPlannedShowsRequest\x12;\n\x0cschedule_uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x14\n\x0cshow_removed\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18) \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"l\n\x18ListPlannedShowsResponse\x12\x37\n\rplanned_shows\x18\x01 \x03(\x0b\x32 .eridu.scheduling.v1.PlannedShow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x11\x45xportPlanRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\"K\n\x12\x45xportPlanResponse\x12\x0b\n\x03\x63sv\x18\x01 \x01(\t\x12\x14\n\x0cplan_version\x18\x02 \x01(\x05\x12\x12\n\nshow_count\x18\x03 \x01(\x05*\xdd\x01\n\nRowOutcome\x12\x1b\n\x17ROW_OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13ROW_OUTCOME_CREATED\x10\x01\x12\x17\n\x13ROW_OUTCOME_UPDATED\x10\x02\x12\x19\n\x15ROW_OUTCOME_UNCHANGED\x10\x03\x12\x17\n\x13ROW_OUTCOME_REMOVED\x10\x04\x12\x18\n\x14ROW_OUTCOME_RESTORED\x10\x05\x12\x17\n\x13ROW_OUTCOME_REFUSED\x10\x06\x12\x19\n\x15ROW_OUTCOME_PROTECTED\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x65ridu/scheduling/v1/plan.proto\x12\x13\x65ridu.scheduling.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\"eridu/scheduling/v1/schedule.proto\"\x96\x01\n\x07PlanRow\x12\x13\n\x0b\x65xternal_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04room\x18\x03 \x01(\t\x12\x0b\n\x03mcs\x18\x04 \x03(\t\x12\x11\n\tplatforms\x18\x05 \x03(\t\x12\x0c\n\x04type\x18\x06 \x01(\t\x12\x10\n\x08standard\x18\x07 \x01(\t\x12\r\n\x05start\x18\x08 \x01(\t\x12\x0b\n\x03\x65nd\x18\t \x01(\t\"\xbe\x03\n\x11ImportPlanRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x17\n\x03\x63sv\x18\x02 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\xc0\x01\x12\x16\n\x0e\x61ll_or_nothing\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x46\n\x0f\x63hange_category\x18\x05 \x01(\x0e\x32#.eridu.scheduling.v1.ChangeCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x32\n\x04rows\x18\x06 \x03(\x0b\x32\x1c.eridu.scheduling.v1.PlanRowB\x06\xbaH\x03\xd8\x01\x03\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01:_\xbaH\\\x1aZ\n\nplan.sheet\x12!the sheet comes as csv or as rows\x1a)(this.csv != \'\') != (size(this.rows) > 0)\"\xc8\x03\n\x11StreamPlanRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x11\n\tcsv_parts\x18\x02 \x03(\t\x12\x16\n\x0e\x61ll_or_nothing\x18\x03 \x01(\x08\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x46\n\x0f\x63hange_category\x18\x05 \x01(\x0e\x32#.eridu.scheduling.v1.ChangeCategoryB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x32\n\x04rows\x18\x06 \x03(\x0b\x32\x1c.eridu.scheduling.v1.PlanRowB\x06\xbaH\x03\xd8\x01\x03\x12\x15\n\x04\x65tag\x18\x30 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x18\n\x06reason\x18\x31 \x01(\tB\x08\xbaH\x05r\x03\x18\xe8\x07\x12\x1f\n\nrequest_id\x18\x32 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01:o\xbaHl\x1aj\n\nplan.sheet\x12\'the sheet comes as csv_parts or as rows\x1a\x33(size(this.csv_parts) > 0) != (size(this.rows) > 0)\":\n\x08RowError\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\xa1\x01\n\tRowResult\x12\x0c\n\x04line\x18\x01 \x01(\x05\x12\x13\n\x0b\x65xternal_id\x18\x02 \x01(\t\x12\x30\n\x07outcome\x18\x03 \x01(\x0e\x32\x1f.eridu.scheduling.v1.RowOutcome\x12-\n\x06\x65rrors\x18\x04 \x03(\x0b\x32\x1d.eridu.scheduling.v1.RowError\x12\x10\n\x08show_uid\x18\x05 \x01(\t\"\x82\x01\n\x12ImportPlanResponse\x12/\n\x08schedule\x18\x01 \x01(\x0b\x32\x1d.eridu.scheduling.v1.Schedule\x12\r\n\x05saved\x18\x02 \x01(\x08\x12,\n\x04rows\x18\x03 \x03(\x0b\x32\x1e.eridu.scheduling.v1.RowResult\"\xa6\x01\n\x17ListPlannedShowsRequest\x12;\n\x0cschedule_uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\x12\x14\n\x0cshow_removed\x18\x02 \x01(\x08\x12\x1a\n\tpage_size\x18( \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18) \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\"l\n\x18ListPlannedShowsResponse\x12\x37\n\rplanned_shows\x18\x01 \x03(\x0b\x32 .eridu.scheduling.v1.PlannedShow\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"G\n\x11\x45xportPlanRequest\x12\x32\n\x03uid\x18\x01 \x01(\tB%\xbaH\"r 2\x1e^sched_[0-9a-hjkmnp-tv-z]{26}$\"K\n\x12\x45xportPlanResponse\x12\x0b\n\x03\x63sv\x18\x01 \x01(\t\x12\x14\n\x0cplan_version\x18\x02 \x01(\x05\x12\x12\n\nshow_count\x18\x03 \x01(\x05*\xdd\x01\n\nRowOutcome\x12\x1b\n\x17ROW_OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13ROW_OUTCOME_CREATED\x10\x01\x12\x17\n\x13ROW_OUTCOME_UPDATED\x10\x02\x12\x19\n\x15ROW_OUTCOME_UNCHANGED\x10\x03\x12\x17\n\x13ROW_OUTCOME_REMOVED\x10\x04\x12\x18\n\x14ROW_OUTCOME_RESTORED\x10\x05\x12\x17\n\x13ROW_OUTCOME_REFUSED\x10\x06\x12\x19\n\x15ROW_OUTCOME_PROTECTED\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,6 +49,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_IMPORTPLANREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_IMPORTPLANREQUEST']._loaded_options = None
   _globals['_IMPORTPLANREQUEST']._serialized_options = b'\272H\\\032Z\n\nplan.sheet\022!the sheet comes as csv or as rows\032)(this.csv != \'\') != (size(this.rows) > 0)'
+  _globals['_STREAMPLANREQUEST'].fields_by_name['uid']._loaded_options = None
+  _globals['_STREAMPLANREQUEST'].fields_by_name['uid']._serialized_options = b'\272H\"r 2\036^sched_[0-9a-hjkmnp-tv-z]{26}$'
+  _globals['_STREAMPLANREQUEST'].fields_by_name['change_category']._loaded_options = None
+  _globals['_STREAMPLANREQUEST'].fields_by_name['change_category']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_STREAMPLANREQUEST'].fields_by_name['rows']._loaded_options = None
+  _globals['_STREAMPLANREQUEST'].fields_by_name['rows']._serialized_options = b'\272H\003\330\001\003'
+  _globals['_STREAMPLANREQUEST'].fields_by_name['etag']._loaded_options = None
+  _globals['_STREAMPLANREQUEST'].fields_by_name['etag']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_STREAMPLANREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_STREAMPLANREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\350\007'
+  _globals['_STREAMPLANREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_STREAMPLANREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
+  _globals['_STREAMPLANREQUEST']._loaded_options = None
+  _globals['_STREAMPLANREQUEST']._serialized_options = b'\272Hl\032j\n\nplan.sheet\022\'the sheet comes as csv_parts or as rows\0323(size(this.csv_parts) > 0) != (size(this.rows) > 0)'
   _globals['_LISTPLANNEDSHOWSREQUEST'].fields_by_name['schedule_uid']._loaded_options = None
   _globals['_LISTPLANNEDSHOWSREQUEST'].fields_by_name['schedule_uid']._serialized_options = b'\272H\"r 2\036^sched_[0-9a-hjkmnp-tv-z]{26}$'
   _globals['_LISTPLANNEDSHOWSREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -57,24 +71,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPLANNEDSHOWSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\010'
   _globals['_EXPORTPLANREQUEST'].fields_by_name['uid']._loaded_options = None
   _globals['_EXPORTPLANREQUEST'].fields_by_name['uid']._serialized_options = b'\272H\"r 2\036^sched_[0-9a-hjkmnp-tv-z]{26}$'
-  _globals['_ROWOUTCOME']._serialized_start=1509
-  _globals['_ROWOUTCOME']._serialized_end=1730
+  _globals['_ROWOUTCOME']._serialized_start=1968
+  _globals['_ROWOUTCOME']._serialized_end=2189
   _globals['_PLANROW']._serialized_start=121
   _globals['_PLANROW']._serialized_end=271
   _globals['_IMPORTPLANREQUEST']._serialized_start=274
   _globals['_IMPORTPLANREQUEST']._serialized_end=720
-  _globals['_ROWERROR']._serialized_start=722
-  _globals['_ROWERROR']._serialized_end=780
-  _globals['_ROWRESULT']._serialized_start=783
-  _globals['_ROWRESULT']._serialized_end=944
-  _globals['_IMPORTPLANRESPONSE']._serialized_start=947
-  _globals['_IMPORTPLANRESPONSE']._serialized_end=1077
-  _globals['_LISTPLANNEDSHOWSREQUEST']._serialized_start=1080
-  _globals['_LISTPLANNEDSHOWSREQUEST']._serialized_end=1246
-  _globals['_LISTPLANNEDSHOWSRESPONSE']._serialized_start=1248
-  _globals['_LISTPLANNEDSHOWSRESPONSE']._serialized_end=1356
-  _globals['_EXPORTPLANREQUEST']._serialized_start=1358
-  _globals['_EXPORTPLANREQUEST']._serialized_end=1429
-  _globals['_EXPORTPLANRESPONSE']._serialized_start=1431
-  _globals['_EXPORTPLANRESPONSE']._serialized_end=1506
+  _globals['_STREAMPLANREQUEST']._serialized_start=723
+  _globals['_STREAMPLANREQUEST']._serialized_end=1179
+  _globals['_ROWERROR']._serialized_start=1181
+  _globals['_ROWERROR']._serialized_end=1239
+  _globals['_ROWRESULT']._serialized_start=1242
+  _globals['_ROWRESULT']._serialized_end=1403
+  _globals['_IMPORTPLANRESPONSE']._serialized_start=1406
+  _globals['_IMPORTPLANRESPONSE']._serialized_end=1536
+  _globals['_LISTPLANNEDSHOWSREQUEST']._serialized_start=1539
+  _globals['_LISTPLANNEDSHOWSREQUEST']._serialized_end=1705
+  _globals['_LISTPLANNEDSHOWSRESPONSE']._serialized_start=1707
+  _globals['_LISTPLANNEDSHOWSRESPONSE']._serialized_end=1815
+  _globals['_EXPORTPLANREQUEST']._serialized_start=1817
+  _globals['_EXPORTPLANREQUEST']._serialized_end=1888
+  _globals['_EXPORTPLANRESPONSE']._serialized_start=1890
+  _globals['_EXPORTPLANRESPONSE']._serialized_end=1965
 # @@protoc_insertion_point(module_scope)

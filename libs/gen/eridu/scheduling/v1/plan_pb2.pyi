@@ -180,6 +180,64 @@ class ImportPlanRequest(_message.Message):
 Global___ImportPlanRequest: _TypeAlias = ImportPlanRequest  # noqa: Y015
 
 @_typing.final
+class StreamPlanRequest(_message.Message):
+    """A part of what StreamPlan needs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UID_FIELD_NUMBER: _builtins.int
+    CSV_PARTS_FIELD_NUMBER: _builtins.int
+    ALL_OR_NOTHING_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    CHANGE_CATEGORY_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    uid: _builtins.str
+    """The schedule, `sched_…`."""
+    all_or_nothing: _builtins.bool
+    """Save nothing when any row is refused."""
+    validate_only: _builtins.bool
+    """Answer as if, save nothing."""
+    change_category: _schedule_pb2.ChangeCategory.ValueType
+    """Why the plan changes."""
+    etag: _builtins.str
+    """The etag last seen; empty to skip the check. Another one than the current: ABORTED (STALE)."""
+    reason: _builtins.str
+    """Why, for the audit trail; at most 1,000 characters."""
+    request_id: _builtins.str
+    """A UUID of the caller's: the same id again replays the first answer."""
+    @_builtins.property
+    def csv_parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The sheet as in ImportPlan, cut anywhere between two characters."""
+
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanRow]:
+        """The same sheet row by row: at most 5,000 in all."""
+
+    def __init__(
+        self,
+        *,
+        uid: _builtins.str = ...,
+        csv_parts: _abc.Iterable[_builtins.str] | None = ...,
+        all_or_nothing: _builtins.bool = ...,
+        validate_only: _builtins.bool = ...,
+        change_category: _schedule_pb2.ChangeCategory.ValueType = ...,
+        rows: _abc.Iterable[Global___PlanRow] | None = ...,
+        etag: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_or_nothing", b"all_or_nothing", "change_category", b"change_category", "csv_parts", b"csv_parts", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "rows", b"rows", "uid", b"uid", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamPlanRequest: _TypeAlias = StreamPlanRequest  # noqa: Y015
+
+@_typing.final
 class RowError(_message.Message):
     """Why a row was refused."""
 

@@ -62,6 +62,11 @@ class ScheduleServiceStub:
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanResponse.FromString,
                 _registered_method=True)
+        self.StreamPlan = channel.stream_unary(
+                '/eridu.scheduling.v1.ScheduleService/StreamPlan',
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.StreamPlanRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanResponse.FromString,
+                _registered_method=True)
         self.ListPlannedShows = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ListPlannedShows',
                 request_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ListPlannedShowsRequest.SerializeToString,
@@ -200,6 +205,14 @@ class ScheduleServiceServicer:
         FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PLAN_TOO_LARGE) when what it leaves in the plan makes it too large;
         INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
         cannot be read at all; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamPlan(self, request_iterator, context):
+        """ImportPlan for a sheet that is too large for one message: it comes in as many as it takes, 16 MiB in all, and is one import. The messages are put
+        together: fields are set by whichever has them, `csv_parts` and `rows` are continued. As ImportPlan, and INVALID_ARGUMENT (REQUEST_TOO_LARGE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -395,6 +408,11 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
             'ImportPlan': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportPlan,
                     request_deserializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanResponse.SerializeToString,
+            ),
+            'StreamPlan': grpc.stream_unary_rpc_method_handler(
+                    servicer.StreamPlan,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.StreamPlanRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanResponse.SerializeToString,
             ),
             'ListPlannedShows': grpc.unary_unary_rpc_method_handler(
@@ -611,6 +629,33 @@ class ScheduleService:
             target,
             '/eridu.scheduling.v1.ScheduleService/ImportPlan',
             eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamPlan(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/eridu.scheduling.v1.ScheduleService/StreamPlan',
+            eridu_dot_scheduling_dot_v1_dot_plan__pb2.StreamPlanRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_plan__pb2.ImportPlanResponse.FromString,
             options,
             channel_credentials,

@@ -53,6 +53,10 @@ class ScheduleServiceStub:
     INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
     cannot be read at all; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
     """
+    StreamPlan: _grpc.StreamUnaryMultiCallable[_plan_pb2.StreamPlanRequest, _plan_pb2.ImportPlanResponse]
+    """ImportPlan for a sheet that is too large for one message: it comes in as many as it takes, 16 MiB in all, and is one import. The messages are put
+    together: fields are set by whichever has them, `csv_parts` and `rows` are continued. As ImportPlan, and INVALID_ARGUMENT (REQUEST_TOO_LARGE).
+    """
     ListPlannedShows: _grpc.UnaryUnaryMultiCallable[_plan_pb2.ListPlannedShowsRequest, _plan_pb2.ListPlannedShowsResponse]
     """Lists the planned shows by start. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     ValidateSchedule: _grpc.UnaryUnaryMultiCallable[_confirmation_pb2.ValidateScheduleRequest, _confirmation_pb2.ValidateScheduleResponse]
@@ -147,6 +151,10 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PLAN_TOO_LARGE) when what it leaves in the plan makes it too large;
     INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
     cannot be read at all; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+    """
+    StreamPlan: _aio.StreamUnaryMultiCallable[_plan_pb2.StreamPlanRequest, _plan_pb2.ImportPlanResponse]  # type: ignore[assignment]
+    """ImportPlan for a sheet that is too large for one message: it comes in as many as it takes, 16 MiB in all, and is one import. The messages are put
+    together: fields are set by whichever has them, `csv_parts` and `rows` are continued. As ImportPlan, and INVALID_ARGUMENT (REQUEST_TOO_LARGE).
     """
     ListPlannedShows: _aio.UnaryUnaryMultiCallable[_plan_pb2.ListPlannedShowsRequest, _plan_pb2.ListPlannedShowsResponse]  # type: ignore[assignment]
     """Lists the planned shows by start. NOT_FOUND (SCHEDULE_NOT_FOUND); INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
@@ -263,6 +271,16 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
         FAILED_PRECONDITION (SCHEDULE_NOT_DRAFT), (PLAN_TOO_LARGE) when what it leaves in the plan makes it too large;
         INVALID_ARGUMENT (PLAN_COLUMN_MISSING, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_UNREADABLE) for a sheet that
         cannot be read at all; NOT_FOUND (SCHEDULE_NOT_FOUND); ABORTED (STALE); UNAVAILABLE when platforms cannot be looked up.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamPlan(
+        self,
+        request_iterator: _MaybeAsyncIterator[_plan_pb2.StreamPlanRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_plan_pb2.ImportPlanResponse, _abc.Awaitable[_plan_pb2.ImportPlanResponse]]:
+        """ImportPlan for a sheet that is too large for one message: it comes in as many as it takes, 16 MiB in all, and is one import. The messages are put
+        together: fields are set by whichever has them, `csv_parts` and `rows` are continued. As ImportPlan, and INVALID_ARGUMENT (REQUEST_TOO_LARGE).
         """
 
     @_abc_1.abstractmethod
