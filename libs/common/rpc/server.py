@@ -18,10 +18,11 @@ from grpc_health.v1.health import aio as health_aio
 from grpc_reflection.v1alpha import reflection
 
 from libs.common.config import Config
-from libs.common.errors import DomainError, Invalid, Overloaded, Stale, Unavailable
-from libs.common.rpc import status, tls
-from libs.common.rpc.call import Call, Method, current
+from libs.common.errors import Invalid, Overloaded, Stale, Unavailable
+from libs.common.rpc import tls
+from libs.common.rpc.call import Call, Method
 from libs.common.rpc.interceptors import LONGEST_DEADLINE, Interceptor, Proceed
+from libs.common.rpc.outcome import Outcome, begin, log_call, outcome, refuse
 
 log = logging.getLogger("eridu.rpc")
 
@@ -40,9 +41,6 @@ OPTIONS = [
     ("grpc.http2.min_ping_interval_without_data_ms", 15_000),
     ("grpc.max_connection_age_grace_ms", 30_000),
 ]
-
-
-Outcome = bytes | DomainError | None  # an answer, a refusal, a bug
 
 
 class AccessUndeclared(Exception):
@@ -123,18 +121,22 @@ class Server:
 
         async def gather(parts: AsyncIterator[bytes], context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
             call = begin(method, b"", context)
-            known = await outcome(call, lambda call: self.recheck(call, nothing), silent=True)
-            if not isinstance(known, bytes):  # nobody is listened to at length before it is known who it is
-                await refuse(call, known)
-            body = bytearray()
+            refusal: Outcome = await outcome(call, lambda call: self.recheck(call, nothing), silent=True)
+            body, size = bytearray(), 0
             try:
                 async with asyncio.timeout(LONGEST_DEADLINE):
                     async for part in parts:
-                        body += part
-                        if len(body) > MAX_PARTS:
-                            await refuse(call, Invalid("REQUEST_TOO_LARGE", f"more than {MAX_PARTS} bytes"))
+                        size += len(part)
+                        if size > MAX_PARTS and isinstance(refusal, bytes):
+                            refusal = Invalid("REQUEST_TOO_LARGE", f"more than {MAX_PARTS} bytes")
+                        if size > 2 * MAX_PARTS:
+                            break
+                        if isinstance(refusal, bytes):  # of those who are refused nothing is kept, but they are heard
+                            body += part  # out: a caller who is still writing would not read why
             except TimeoutError:
-                await refuse(call, Unavailable("TOO_SLOW", f"the request took more than {LONGEST_DEADLINE:.0f} s"))
+                refusal = Unavailable("TOO_SLOW", f"the request took more than {LONGEST_DEADLINE:.0f} s")
+            if not isinstance(refusal, bytes):
+                await refuse(call, refusal)
             return bytes(await serve(bytes(body), context))
 
         return gather
@@ -232,27 +234,6 @@ class Server:
             await asyncio.wait(self.changes, timeout=max(until - time.monotonic(), 0.5))
 
 
-def begin(method: Method, body: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> Call:
-    """A call comes in."""
-    metadata: dict[str, list[str]] = {}
-    for key, value in context.invocation_metadata() or ():
-        if isinstance(value, str):
-            metadata.setdefault(key, []).append(value)
-    call = Call(method, body, context, metadata)
-    call.caller.trace_id = trace_id(metadata)
-    current.set(call)
-    return call
-
-
-async def refuse(call: Call, refusal: DomainError | None) -> None:
-    """End a call with its refusal; a bug says nothing."""
-    if refusal is None:
-        await call.context.abort(grpc.StatusCode.INTERNAL, "internal error")
-        return
-    rich = status.to_status(refusal, call.method.domain)
-    await call.context.abort(status.CODES[type(refusal)], rich.message, ((status.DETAILS, rich.SerializeToString()),))
-
-
 def too_many() -> Overloaded:
     """The refusal of one watch more than this server keeps."""
     return Overloaded("TOO_MANY_WATCHES", "too many watches at once: try again, or another server")
@@ -274,34 +255,6 @@ async def open_watch(call: Call) -> bytes:
     return (await anext(call.stream)).SerializeToString()
 
 
-async def outcome(call: Call, proceed: Proceed, silent: bool = False) -> Outcome:
-    """What a call comes to, logged: its answer or its refusal, or None for a bug, of which nothing leaves the house."""
-    try:
-        answer = await proceed(call)
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():  # the caller left
-            log_call(call, "CANCELLED", "")
-            raise
-        return refusal_logged(call, error)
-    except Exception as error:
-        return refusal_logged(call, error)
-    if not silent:
-        log_call(call, "OK", "")
-    return answer
-
-
-def refusal_logged(call: Call, error: BaseException) -> DomainError | None:
-    """The refusal that an error means to the caller; None for a bug, which is logged in full."""
-    refusal = status.refusal_of(error)
-    if refusal is None:
-        log.error("%s failed", call.method.path, exc_info=error)
-        log_call(call, "INTERNAL", type(error).__name__)
-    else:
-        log_call(call, status.CODES[type(refusal)].name, refusal.reason)
-    return refusal
-
-
 async def handle(call: Call) -> bytes:
     """The innermost step: the servicer's own method."""
     answer: Message = await call.method.handler(call.request, call.context)
@@ -315,25 +268,3 @@ def around(interceptor: Interceptor, proceed: Proceed) -> Proceed:
         return await interceptor(call, proceed)
 
     return step
-
-
-def trace_id(metadata: Mapping[str, list[str]]) -> str:
-    """The trace id of a W3C `traceparent`, or nothing."""
-    parts = metadata.get("traceparent", [""])[0].split("-")
-    return parts[1] if len(parts) == 4 and len(parts[1]) == 32 else ""
-
-
-def log_call(call: Call, code: str, reason: str) -> None:
-    """One line for each call: never its body, never a token."""
-    log.info(
-        "%s %s %s",
-        call.method.path,
-        code,
-        reason,
-        extra={
-            "ms": round((time.monotonic() - call.started) * 1000, 1),
-            "actor": call.caller.actor,
-            "request_id": call.caller.request_id,
-            "trace_id": call.caller.trace_id,
-        },
-    )
