@@ -22,7 +22,7 @@ from eridu.scheduling.v1.schedule_pb2 import (
     Problem,
     Schedule,
 )
-from eridu.scheduling.v1.schedule_service_pb2 import (
+from eridu.scheduling.v1.schedule_request_pb2 import (
     CreateScheduleRequest,
     ListSchedulesRequest,
     ProposeScheduleRequest,

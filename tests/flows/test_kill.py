@@ -12,7 +12,7 @@ import grpc
 import psycopg
 import pytest
 from eridu.scheduling.v1 import confirmation_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as plans
+from eridu.scheduling.v1 import schedule_request_pb2 as plans
 from eridu.tasks.v1.template_service_pb2 import ActivateTemplateRequest, CreateTemplateRequest
 
 from deploy.local.stack import SYSTEM_ADMIN, Stack

@@ -17,7 +17,7 @@ from eridu.production.v1.show_service_pb2 import (
     StartShowRequest,
 )
 from eridu.scheduling.v1 import confirmation_pb2, plan_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as plans
+from eridu.scheduling.v1 import schedule_request_pb2 as plans
 from eridu.scheduling.v1.booking_service_pb2 import ListBookingsRequest
 from eridu.tasks.v1 import task_pb2, template_pb2
 from eridu.tasks.v1.task_service_pb2 import (

@@ -9,7 +9,7 @@ from eridu.identity.v1 import studio_pb2
 from eridu.identity.v1.audit_service_pb2 import ListAuditsRequest
 from eridu.production.v1 import show_pb2
 from eridu.production.v1 import show_service_pb2 as shows
-from eridu.scheduling.v1.schedule_service_pb2 import (
+from eridu.scheduling.v1.schedule_request_pb2 import (
     ArchiveScheduleRequest,
     CancelScheduleRequest,
     ReviseScheduleRequest,

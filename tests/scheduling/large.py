@@ -17,7 +17,7 @@ from typing import Any
 
 from eridu.scheduling.v1.booking_service_pb2 import BookShowRequest
 from eridu.scheduling.v1.confirmation_pb2 import ConfirmScheduleRequest, ValidateScheduleRequest
-from eridu.scheduling.v1.schedule_service_pb2 import ProposeScheduleRequest
+from eridu.scheduling.v1.schedule_request_pb2 import ProposeScheduleRequest
 from sqlalchemy import create_engine, make_url, text
 
 from deploy.local.nats import Nats

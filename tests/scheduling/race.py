@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any
 
 import grpc
-from eridu.scheduling.v1 import booking_pb2, confirmation_pb2, schedule_service_pb2
+from eridu.scheduling.v1 import booking_pb2, confirmation_pb2, schedule_request_pb2
 from eridu.scheduling.v1.booking_service_pb2 import BookShowRequest, ReleaseShowRequest
 from eridu.scheduling.v1.hold_service_pb2 import CreateHoldRequest, ReleaseHoldRequest
 from eridu.scheduling.v1.plan_pb2 import ImportPlanRequest
@@ -194,9 +194,9 @@ class Writer:
         """Give a schedule another plan, and confirm it; or confirm it again as it is."""
         schedule = self.random.choice(self.race.schedules)
         if self.random.random() < 0.8:
-            await self.manager(schedule_service_pb2.ReviseScheduleRequest(uid=schedule.uid))
+            await self.manager(schedule_request_pb2.ReviseScheduleRequest(uid=schedule.uid))
             await self.plan(schedule)
-            await self.manager(schedule_service_pb2.ProposeScheduleRequest(uid=schedule.uid))
+            await self.manager(schedule_request_pb2.ProposeScheduleRequest(uid=schedule.uid))
         began = time.monotonic()
         mode = self.random.choices(confirmation_pb2.ConfirmMode.values()[1:], [1, 8, 1])[0]
         asked = confirmation_pb2.ConfirmScheduleRequest(uid=schedule.uid, mode=mode)

@@ -12,7 +12,7 @@ from eridu.identity.v1.membership_service_pb2 import GrantMembershipRequest
 from eridu.identity.v1.studio_service_pb2 import UpdateStudioRequest
 from eridu.identity.v1.user_service_pb2 import CreateUserRequest
 from eridu.scheduling.v1 import schedule_change_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import schedule_request_pb2 as api
 from eridu.scheduling.v1.booking_service_pb2 import ReleaseShowRequest
 from eridu.scheduling.v1.confirmation_pb2 import ConfirmScheduleRequest
 from google.protobuf.field_mask_pb2 import FieldMask

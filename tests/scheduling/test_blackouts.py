@@ -8,7 +8,7 @@ import pytest
 from eridu.scheduling.v1 import blackout_service_pb2 as api
 from eridu.scheduling.v1 import booking_pb2, confirmation_pb2, events_pb2, schedule_pb2
 from eridu.scheduling.v1.booking_service_pb2 import ReleaseShowRequest
-from eridu.scheduling.v1.schedule_service_pb2 import ReviseScheduleRequest
+from eridu.scheduling.v1.schedule_request_pb2 import ReviseScheduleRequest
 
 from libs.common import uids
 from tests.scheduling.kinds import named

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from eridu.scheduling.v1 import bulk_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import schedule_request_pb2 as api
 from eridu.scheduling.v1.bulk_pb2 import ConfirmSchedulesRequest, ScheduleToConfirm
 from sqlalchemy import text
 

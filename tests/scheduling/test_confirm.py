@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 from eridu.scheduling.v1 import booking_service_pb2, confirmation_pb2, schedule_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import schedule_request_pb2 as api
 
 from tests.scheduling.planning import (
     ABORTED,

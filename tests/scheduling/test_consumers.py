@@ -9,7 +9,7 @@ from eridu.common.v1.change_pb2 import Change
 from eridu.production.v1.events_pb2 import ShowStarted
 from eridu.production.v1.show_pb2 import SHOW_STATUS_LIVE, Show
 from eridu.scheduling.v1 import confirmation_pb2, plan_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import schedule_request_pb2 as api
 from eridu.scheduling.v1.booking_service_pb2 import ReleaseShowRequest
 
 from libs.common import uids

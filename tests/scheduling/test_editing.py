@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from eridu.scheduling.v1 import plan_pb2, planned_show_pb2, schedule_change_pb2, schedule_pb2, version_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import schedule_request_pb2 as api
 from eridu.scheduling.v1.booking_service_pb2 import ReleaseShowRequest
 from eridu.scheduling.v1.confirmation_pb2 import ValidateScheduleRequest
 from google.protobuf.field_mask_pb2 import FieldMask

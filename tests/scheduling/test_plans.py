@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eridu.scheduling.v1 import plan_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import schedule_request_pb2 as api
 
 from tests.scheduling.planning import ABORTED, FAILED, INVALID, Asks, row, row_outcomes, show_uids
 from tests.support.house import HEADER, House, build_house, unique

@@ -7,7 +7,7 @@ import pytest
 from eridu.identity.v1.audit_service_pb2 import ListAuditsRequest
 from eridu.identity.v1.studio_service_pb2 import DeleteStudioRequest
 from eridu.scheduling.v1 import at_risk_pb2, confirmation_pb2, events_pb2
-from eridu.scheduling.v1.schedule_service_pb2 import ReviseScheduleRequest
+from eridu.scheduling.v1.schedule_request_pb2 import ReviseScheduleRequest
 
 from tests.scheduling.kinds import MCS, ROOMS, Kind, get, in_year, named, of_each_kind
 from tests.scheduling.planning import (

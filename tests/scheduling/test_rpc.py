@@ -13,7 +13,7 @@ from eridu.scheduling.v1 import (
     room_service_pb2,
     schedule_pb2,
 )
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import schedule_request_pb2 as api
 
 from libs.common import uids
 from tests.scheduling.planning import (

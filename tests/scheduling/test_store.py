@@ -13,7 +13,7 @@ import grpc
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import schedule_request_pb2 as api
 from eridu.scheduling.v1.booking_service_pb2 import ReleaseShowRequest
 from sqlalchemy import NullPool, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError

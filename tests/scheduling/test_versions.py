@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from eridu.scheduling.v1 import plan_pb2, planned_show_pb2, schedule_pb2, version_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as api
+from eridu.scheduling.v1 import schedule_request_pb2 as api
 from eridu.scheduling.v1.booking_service_pb2 import ReleaseShowRequest
 from eridu.scheduling.v1.events_pb2 import PlanChanged
 from sqlalchemy import text

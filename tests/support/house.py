@@ -19,7 +19,7 @@ from eridu.scheduling.v1.mc_service_pb2 import CreateMcRequest
 from eridu.scheduling.v1.plan_pb2 import ImportPlanRequest
 from eridu.scheduling.v1.room_service_pb2 import CreateRoomRequest
 from eridu.scheduling.v1.schedule_pb2 import Schedule
-from eridu.scheduling.v1.schedule_service_pb2 import CreateScheduleRequest, ProposeScheduleRequest
+from eridu.scheduling.v1.schedule_request_pb2 import CreateScheduleRequest, ProposeScheduleRequest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.support.suite import As, Called, refused

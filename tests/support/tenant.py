@@ -15,7 +15,7 @@ from eridu.scheduling.v1.booking_service_pb2 import ListBookingsRequest
 from eridu.scheduling.v1.hold_service_pb2 import CreateHoldRequest
 from eridu.scheduling.v1.mc_service_pb2 import UpdateMcRequest
 from eridu.scheduling.v1.plan_pb2 import ListPlannedShowsRequest
-from eridu.scheduling.v1.schedule_service_pb2 import CreateScheduleRequest
+from eridu.scheduling.v1.schedule_request_pb2 import CreateScheduleRequest
 from eridu.tasks.v1.task_service_pb2 import AssignTaskRequest, ListTasksRequest
 from eridu.tasks.v1.template_pb2 import TASK_TYPE_PRE_PRODUCTION
 from eridu.tasks.v1.template_service_pb2 import ActivateTemplateRequest, CreateTemplateRequest, NewTemplateItem

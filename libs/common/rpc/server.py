@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 from eridu.common.v1 import access_pb2
-from google.protobuf import descriptor_pool, message_factory
+from google.protobuf import message_factory
 from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from libs.common.config import Config
 from libs.common.errors import Invalid, Overloaded, Stale, Unavailable
-from libs.common.rpc import tls
+from libs.common.rpc import catalog, tls
 from libs.common.rpc.call import Call, Method
 from libs.common.rpc.interceptors import LONGEST_DEADLINE, Interceptor, Proceed
 from libs.common.rpc.outcome import Outcome, begin, log_call, outcome, refuse
@@ -74,7 +74,7 @@ class Server:
 
     def add_registered_method_handlers(self, name: str, handlers: Mapping[str, Any]) -> None:
         """Register a gRPC service: each of its methods is wrapped once, here."""
-        descriptor = descriptor_pool.Default().FindServiceByName(name)
+        descriptor = catalog.service(name)
         wrapped: dict[str, Any] = {}
         for method in descriptor.methods:
             options: MethodOptions = method.GetOptions()

@@ -10,7 +10,7 @@ from eridu.scheduling.v1 import (
     confirmation_pb2,
     plan_pb2,
     schedule_pb2,
-    schedule_service_pb2,
+    schedule_request_pb2,
     schedule_service_pb2_grpc,
 )
 
@@ -43,7 +43,7 @@ class Schedules(Editing, Versions, schedule_service_pb2_grpc.ScheduleServiceServ
         self.db, self.clock, self.identity = db, clock, identity
 
     async def CreateSchedule(
-        self, request: schedule_service_pb2.CreateScheduleRequest, context: Any
+        self, request: schedule_request_pb2.CreateScheduleRequest, context: Any
     ) -> schedule_pb2.Schedule:
         """Make an empty draft."""
         given = {
@@ -58,14 +58,14 @@ class Schedules(Editing, Versions, schedule_service_pb2_grpc.ScheduleServiceServ
         return convert.schedule(schedule)
 
     async def GetSchedule(
-        self, request: schedule_service_pb2.GetScheduleRequest, context: Any
+        self, request: schedule_request_pb2.GetScheduleRequest, context: Any
     ) -> schedule_pb2.Schedule:
         """Read a schedule."""
         return convert.schedule(await schedules_queries.get_schedule(self.db, caller(), request.uid))
 
     async def ListSchedules(
-        self, request: schedule_service_pb2.ListSchedulesRequest, context: Any
-    ) -> schedule_service_pb2.ListSchedulesResponse:
+        self, request: schedule_request_pb2.ListSchedulesRequest, context: Any
+    ) -> schedule_request_pb2.ListSchedulesResponse:
         """List schedules."""
         statuses = [convert.STATUS_OF[status] for status in request.statuses]
         page = await schedules_queries.list_schedules(
@@ -77,7 +77,7 @@ class Schedules(Editing, Versions, schedule_service_pb2_grpc.ScheduleServiceServ
             PageQuery.of(request, *BY_AGE),
             request.show_deleted,
         )
-        return schedule_service_pb2.ListSchedulesResponse(
+        return schedule_request_pb2.ListSchedulesResponse(
             schedules=[convert.schedule(schedule) for schedule in page.rows], next_page_token=page.next_token
         )
 
@@ -132,25 +132,25 @@ class Schedules(Editing, Versions, schedule_service_pb2_grpc.ScheduleServiceServ
         )
 
     async def ProposeSchedule(
-        self, request: schedule_service_pb2.ProposeScheduleRequest, context: Any
+        self, request: schedule_request_pb2.ProposeScheduleRequest, context: Any
     ) -> schedule_pb2.Schedule:
         """DRAFT to PROPOSED."""
         return await self.move(request, Schedule.propose, "proposed")
 
     async def WithdrawSchedule(
-        self, request: schedule_service_pb2.WithdrawScheduleRequest, context: Any
+        self, request: schedule_request_pb2.WithdrawScheduleRequest, context: Any
     ) -> schedule_pb2.Schedule:
         """PROPOSED back to DRAFT."""
         return await self.move(request, Schedule.withdraw, "withdrawn")
 
     async def ReviseSchedule(
-        self, request: schedule_service_pb2.ReviseScheduleRequest, context: Any
+        self, request: schedule_request_pb2.ReviseScheduleRequest, context: Any
     ) -> schedule_pb2.Schedule:
         """CONFIRMED back to DRAFT, its bookings in force."""
         return await self.move(request, Schedule.revise, "revised")
 
     async def ArchiveSchedule(
-        self, request: schedule_service_pb2.ArchiveScheduleRequest, context: Any
+        self, request: schedule_request_pb2.ArchiveScheduleRequest, context: Any
     ) -> schedule_pb2.Schedule:
         """CONFIRMED to ARCHIVED."""
         return await self.move(request, Schedule.archive, "archived")
@@ -180,7 +180,7 @@ class Schedules(Editing, Versions, schedule_service_pb2_grpc.ScheduleServiceServ
         return convert_bookings.confirmation(answer, caller())
 
     async def CancelSchedule(
-        self, request: schedule_service_pb2.CancelScheduleRequest, context: Any
+        self, request: schedule_request_pb2.CancelScheduleRequest, context: Any
     ) -> schedule_pb2.Schedule:
         """Give the schedule up."""
         schedule = await commands.cancel_schedule(

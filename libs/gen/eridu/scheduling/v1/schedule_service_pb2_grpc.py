@@ -9,7 +9,7 @@ from eridu.scheduling.v1 import plan_pb2 as eridu_dot_scheduling_dot_v1_dot_plan
 from eridu.scheduling.v1 import planned_show_pb2 as eridu_dot_scheduling_dot_v1_dot_planned__show__pb2
 from eridu.scheduling.v1 import schedule_change_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__change__pb2
 from eridu.scheduling.v1 import schedule_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2
+from eridu.scheduling.v1 import schedule_request_pb2 as eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2
 from eridu.scheduling.v1 import version_pb2 as eridu_dot_scheduling_dot_v1_dot_version__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -44,18 +44,18 @@ class ScheduleServiceStub:
         """
         self.CreateSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/CreateSchedule',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.CreateScheduleRequest.SerializeToString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.CreateScheduleRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
                 _registered_method=True)
         self.GetSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/GetSchedule',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.GetScheduleRequest.SerializeToString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.GetScheduleRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
                 _registered_method=True)
         self.ListSchedules = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ListSchedules',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListSchedulesRequest.SerializeToString,
-                response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListSchedulesResponse.FromString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ListSchedulesRequest.SerializeToString,
+                response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ListSchedulesResponse.FromString,
                 _registered_method=True)
         self.ImportPlan = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ImportPlan',
@@ -144,12 +144,12 @@ class ScheduleServiceStub:
                 _registered_method=True)
         self.ProposeSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ProposeSchedule',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ProposeScheduleRequest.SerializeToString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ProposeScheduleRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
                 _registered_method=True)
         self.WithdrawSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/WithdrawSchedule',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.WithdrawScheduleRequest.SerializeToString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.WithdrawScheduleRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
                 _registered_method=True)
         self.ConfirmSchedule = channel.unary_unary(
@@ -159,17 +159,17 @@ class ScheduleServiceStub:
                 _registered_method=True)
         self.ReviseSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ReviseSchedule',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ReviseScheduleRequest.SerializeToString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ReviseScheduleRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
                 _registered_method=True)
         self.ArchiveSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/ArchiveSchedule',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ArchiveScheduleRequest.SerializeToString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ArchiveScheduleRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
                 _registered_method=True)
         self.CancelSchedule = channel.unary_unary(
                 '/eridu.scheduling.v1.ScheduleService/CancelSchedule',
-                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.CancelScheduleRequest.SerializeToString,
+                request_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.CancelScheduleRequest.SerializeToString,
                 response_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
                 _registered_method=True)
 
@@ -392,18 +392,18 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'CreateSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSchedule,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.CreateScheduleRequest.FromString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.CreateScheduleRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
             ),
             'GetSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSchedule,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.GetScheduleRequest.FromString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.GetScheduleRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
             ),
             'ListSchedules': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSchedules,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListSchedulesRequest.FromString,
-                    response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListSchedulesResponse.SerializeToString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ListSchedulesRequest.FromString,
+                    response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ListSchedulesResponse.SerializeToString,
             ),
             'ImportPlan': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportPlan,
@@ -492,12 +492,12 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
             ),
             'ProposeSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.ProposeSchedule,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ProposeScheduleRequest.FromString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ProposeScheduleRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
             ),
             'WithdrawSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.WithdrawSchedule,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.WithdrawScheduleRequest.FromString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.WithdrawScheduleRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
             ),
             'ConfirmSchedule': grpc.unary_unary_rpc_method_handler(
@@ -507,17 +507,17 @@ def add_ScheduleServiceServicer_to_server(servicer, server):
             ),
             'ReviseSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.ReviseSchedule,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ReviseScheduleRequest.FromString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ReviseScheduleRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
             ),
             'ArchiveSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.ArchiveSchedule,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ArchiveScheduleRequest.FromString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ArchiveScheduleRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
             ),
             'CancelSchedule': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelSchedule,
-                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.CancelScheduleRequest.FromString,
+                    request_deserializer=eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.CancelScheduleRequest.FromString,
                     response_serializer=eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.SerializeToString,
             ),
     }
@@ -547,7 +547,7 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/CreateSchedule',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.CreateScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.CreateScheduleRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
             options,
             channel_credentials,
@@ -574,7 +574,7 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/GetSchedule',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.GetScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.GetScheduleRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
             options,
             channel_credentials,
@@ -601,8 +601,8 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/ListSchedules',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListSchedulesRequest.SerializeToString,
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ListSchedulesResponse.FromString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ListSchedulesRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ListSchedulesResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -1087,7 +1087,7 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/ProposeSchedule',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ProposeScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ProposeScheduleRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
             options,
             channel_credentials,
@@ -1114,7 +1114,7 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/WithdrawSchedule',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.WithdrawScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.WithdrawScheduleRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
             options,
             channel_credentials,
@@ -1168,7 +1168,7 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/ReviseSchedule',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ReviseScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ReviseScheduleRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
             options,
             channel_credentials,
@@ -1195,7 +1195,7 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/ArchiveSchedule',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.ArchiveScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.ArchiveScheduleRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
             options,
             channel_credentials,
@@ -1222,7 +1222,7 @@ class ScheduleService:
             request,
             target,
             '/eridu.scheduling.v1.ScheduleService/CancelSchedule',
-            eridu_dot_scheduling_dot_v1_dot_schedule__service__pb2.CancelScheduleRequest.SerializeToString,
+            eridu_dot_scheduling_dot_v1_dot_schedule__request__pb2.CancelScheduleRequest.SerializeToString,
             eridu_dot_scheduling_dot_v1_dot_schedule__pb2.Schedule.FromString,
             options,
             channel_credentials,

@@ -10,7 +10,7 @@ from eridu.scheduling.v1 import plan_pb2 as _plan_pb2
 from eridu.scheduling.v1 import planned_show_pb2 as _planned_show_pb2
 from eridu.scheduling.v1 import schedule_change_pb2 as _schedule_change_pb2
 from eridu.scheduling.v1 import schedule_pb2 as _schedule_pb2
-from eridu.scheduling.v1 import schedule_service_pb2 as _schedule_service_pb2
+from eridu.scheduling.v1 import schedule_request_pb2 as _schedule_request_pb2
 from eridu.scheduling.v1 import version_pb2 as _version_pb2
 from grpc import aio as _aio
 import abc as _abc_1
@@ -40,11 +40,11 @@ class ScheduleServiceStub:
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ScheduleServiceAsyncStub: ...
-    CreateSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.CreateScheduleRequest, _schedule_pb2.Schedule]
+    CreateSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_request_pb2.CreateScheduleRequest, _schedule_pb2.Schedule]
     """Makes an empty DRAFT. ALREADY_EXISTS (SCHEDULE_NAME_TAKEN); NOT_FOUND (STUDIO_NOT_FOUND, CLIENT_NOT_FOUND)."""
-    GetSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.GetScheduleRequest, _schedule_pb2.Schedule]
+    GetSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_request_pb2.GetScheduleRequest, _schedule_pb2.Schedule]
     """Reads one schedule. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
-    ListSchedules: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ListSchedulesRequest, _schedule_service_pb2.ListSchedulesResponse]
+    ListSchedules: _grpc.UnaryUnaryMultiCallable[_schedule_request_pb2.ListSchedulesRequest, _schedule_request_pb2.ListSchedulesResponse]
     """Lists schedules of a studio or a client, oldest first; members of a client see their own. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     ImportPlan: _grpc.UnaryUnaryMultiCallable[_plan_pb2.ImportPlanRequest, _plan_pb2.ImportPlanResponse]
     """Replaces the plan of a DRAFT by a sheet: a diff by external_id (created, updated, unchanged, removed, brought back), with an answer for every row.
@@ -115,9 +115,9 @@ class ScheduleServiceStub:
     only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id: what outlasts
     the caller's deadline is worked on to its end, and is there then.
     """
-    ProposeSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ProposeScheduleRequest, _schedule_pb2.Schedule]
+    ProposeSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_request_pb2.ProposeScheduleRequest, _schedule_pb2.Schedule]
     """DRAFT to PROPOSED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (PLAN_EMPTY) without shows; ABORTED (STALE)."""
-    WithdrawSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.WithdrawScheduleRequest, _schedule_pb2.Schedule]
+    WithdrawSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_request_pb2.WithdrawScheduleRequest, _schedule_pb2.Schedule]
     """PROPOSED back to DRAFT, with a reason. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
     ConfirmSchedule: _grpc.UnaryUnaryMultiCallable[_confirmation_pb2.ConfirmScheduleRequest, _confirmation_pb2.ConfirmScheduleResponse]
     """Books a PROPOSED plan: what is new is booked, what moved is moved, what left is released, in one transaction, with a result per show.
@@ -125,11 +125,11 @@ class ScheduleServiceStub:
     FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (NOT_APPROVED) in a studio whose policy is `client_approval` when the client has
     not approved this very version; ABORTED (STALE) when `plan_version` is not the current one; UNAVAILABLE when the policy cannot be asked for.
     """
-    ReviseSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ReviseScheduleRequest, _schedule_pb2.Schedule]
+    ReviseSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_request_pb2.ReviseScheduleRequest, _schedule_pb2.Schedule]
     """CONFIRMED back to DRAFT, to be edited; its bookings stay in force until the next confirmation. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
-    ArchiveSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.ArchiveScheduleRequest, _schedule_pb2.Schedule]
+    ArchiveSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_request_pb2.ArchiveScheduleRequest, _schedule_pb2.Schedule]
     """CONFIRMED to ARCHIVED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
-    CancelSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_service_pb2.CancelScheduleRequest, _schedule_pb2.Schedule]
+    CancelSchedule: _grpc.UnaryUnaryMultiCallable[_schedule_request_pb2.CancelScheduleRequest, _schedule_pb2.Schedule]
     """Gives the schedule up: DRAFT, PROPOSED or CONFIRMED to CANCELLED. Its bookings are released and its shows cancelled, save those that are live or completed.
     FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE).
     """
@@ -139,11 +139,11 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     """Schedules: plans of shows, from the first import to confirmed bookings."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
-    CreateSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.CreateScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    CreateSchedule: _aio.UnaryUnaryMultiCallable[_schedule_request_pb2.CreateScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """Makes an empty DRAFT. ALREADY_EXISTS (SCHEDULE_NAME_TAKEN); NOT_FOUND (STUDIO_NOT_FOUND, CLIENT_NOT_FOUND)."""
-    GetSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.GetScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    GetSchedule: _aio.UnaryUnaryMultiCallable[_schedule_request_pb2.GetScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """Reads one schedule. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
-    ListSchedules: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ListSchedulesRequest, _schedule_service_pb2.ListSchedulesResponse]  # type: ignore[assignment]
+    ListSchedules: _aio.UnaryUnaryMultiCallable[_schedule_request_pb2.ListSchedulesRequest, _schedule_request_pb2.ListSchedulesResponse]  # type: ignore[assignment]
     """Lists schedules of a studio or a client, oldest first; members of a client see their own. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
     ImportPlan: _aio.UnaryUnaryMultiCallable[_plan_pb2.ImportPlanRequest, _plan_pb2.ImportPlanResponse]  # type: ignore[assignment]
     """Replaces the plan of a DRAFT by a sheet: a diff by external_id (created, updated, unchanged, removed, brought back), with an answer for every row.
@@ -214,9 +214,9 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     only as a whole (INVALID_ARGUMENT). To go on after a break, repeat it with the same request_id: what outlasts
     the caller's deadline is worked on to its end, and is there then.
     """
-    ProposeSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ProposeScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    ProposeSchedule: _aio.UnaryUnaryMultiCallable[_schedule_request_pb2.ProposeScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """DRAFT to PROPOSED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (PLAN_EMPTY) without shows; ABORTED (STALE)."""
-    WithdrawSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.WithdrawScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    WithdrawSchedule: _aio.UnaryUnaryMultiCallable[_schedule_request_pb2.WithdrawScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """PROPOSED back to DRAFT, with a reason. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
     ConfirmSchedule: _aio.UnaryUnaryMultiCallable[_confirmation_pb2.ConfirmScheduleRequest, _confirmation_pb2.ConfirmScheduleResponse]  # type: ignore[assignment]
     """Books a PROPOSED plan: what is new is booked, what moved is moved, what left is released, in one transaction, with a result per show.
@@ -224,11 +224,11 @@ class ScheduleServiceAsyncStub(ScheduleServiceStub):
     FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (NOT_APPROVED) in a studio whose policy is `client_approval` when the client has
     not approved this very version; ABORTED (STALE) when `plan_version` is not the current one; UNAVAILABLE when the policy cannot be asked for.
     """
-    ReviseSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ReviseScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    ReviseSchedule: _aio.UnaryUnaryMultiCallable[_schedule_request_pb2.ReviseScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """CONFIRMED back to DRAFT, to be edited; its bookings stay in force until the next confirmation. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
-    ArchiveSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.ArchiveScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    ArchiveSchedule: _aio.UnaryUnaryMultiCallable[_schedule_request_pb2.ArchiveScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """CONFIRMED to ARCHIVED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
-    CancelSchedule: _aio.UnaryUnaryMultiCallable[_schedule_service_pb2.CancelScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
+    CancelSchedule: _aio.UnaryUnaryMultiCallable[_schedule_request_pb2.CancelScheduleRequest, _schedule_pb2.Schedule]  # type: ignore[assignment]
     """Gives the schedule up: DRAFT, PROPOSED or CONFIRMED to CANCELLED. Its bookings are released and its shows cancelled, save those that are live or completed.
     FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE).
     """
@@ -239,7 +239,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CreateSchedule(
         self,
-        request: _schedule_service_pb2.CreateScheduleRequest,
+        request: _schedule_request_pb2.CreateScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
         """Makes an empty DRAFT. ALREADY_EXISTS (SCHEDULE_NAME_TAKEN); NOT_FOUND (STUDIO_NOT_FOUND, CLIENT_NOT_FOUND)."""
@@ -247,7 +247,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def GetSchedule(
         self,
-        request: _schedule_service_pb2.GetScheduleRequest,
+        request: _schedule_request_pb2.GetScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
         """Reads one schedule. NOT_FOUND (SCHEDULE_NOT_FOUND)."""
@@ -255,9 +255,9 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ListSchedules(
         self,
-        request: _schedule_service_pb2.ListSchedulesRequest,
+        request: _schedule_request_pb2.ListSchedulesRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_schedule_service_pb2.ListSchedulesResponse, _abc.Awaitable[_schedule_service_pb2.ListSchedulesResponse]]:
+    ) -> _typing.Union[_schedule_request_pb2.ListSchedulesResponse, _abc.Awaitable[_schedule_request_pb2.ListSchedulesResponse]]:
         """Lists schedules of a studio or a client, oldest first; members of a client see their own. INVALID_ARGUMENT (PAGE_TOKEN_INVALID)."""
 
     @_abc_1.abstractmethod
@@ -434,7 +434,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ProposeSchedule(
         self,
-        request: _schedule_service_pb2.ProposeScheduleRequest,
+        request: _schedule_request_pb2.ProposeScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
         """DRAFT to PROPOSED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status, (PLAN_EMPTY) without shows; ABORTED (STALE)."""
@@ -442,7 +442,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def WithdrawSchedule(
         self,
-        request: _schedule_service_pb2.WithdrawScheduleRequest,
+        request: _schedule_request_pb2.WithdrawScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
         """PROPOSED back to DRAFT, with a reason. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
@@ -462,7 +462,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ReviseSchedule(
         self,
-        request: _schedule_service_pb2.ReviseScheduleRequest,
+        request: _schedule_request_pb2.ReviseScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
         """CONFIRMED back to DRAFT, to be edited; its bookings stay in force until the next confirmation. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
@@ -470,7 +470,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def ArchiveSchedule(
         self,
-        request: _schedule_service_pb2.ArchiveScheduleRequest,
+        request: _schedule_request_pb2.ArchiveScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
         """CONFIRMED to ARCHIVED. FAILED_PRECONDITION (SCHEDULE_MOVE_REFUSED) from another status; ABORTED (STALE)."""
@@ -478,7 +478,7 @@ class ScheduleServiceServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def CancelSchedule(
         self,
-        request: _schedule_service_pb2.CancelScheduleRequest,
+        request: _schedule_request_pb2.CancelScheduleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_schedule_pb2.Schedule, _abc.Awaitable[_schedule_pb2.Schedule]]:
         """Gives the schedule up: DRAFT, PROPOSED or CONFIRMED to CANCELLED. Its bookings are released and its shows cancelled, save those that are live or completed.
