@@ -7,7 +7,7 @@ import logging
 import math
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +184,10 @@ async def run(process: Process) -> None:
 
 
 def main(
-    service: str, compose: Callable[[Config], Process], scripts: Path, **errands: Callable[[Config], Awaitable[None]]
+    service: str,
+    compose: Callable[[Config], Process],
+    scripts: Path,
+    **errands: Callable[[Config], Coroutine[Any, Any, None]],
 ) -> None:
     """`python -m services.<service>` serves; with `migrate`, brings the schema up to date as the database's owner.
 
@@ -198,14 +201,9 @@ def main(
         migrations.upgrade(config.database_url, service, scripts)
         return
     if sys.argv[1:] and sys.argv[1] in errands:
-        asyncio.run(run_errand(errands[sys.argv[1]], config))
+        asyncio.run(errands[sys.argv[1]](config))
         return
     asyncio.run(serve(compose, config))
-
-
-async def run_errand(errand: Callable[[Config], Awaitable[None]], config: Config) -> None:
-    """Something that a service does once, at a person's word."""
-    await errand(config)
 
 
 async def serve(compose: Callable[[Config], Process], config: Config) -> None:

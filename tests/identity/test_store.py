@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import create_engine, make_url, text
 
 from libs.common import migrations, uids
@@ -84,3 +86,13 @@ async def test_a_page_of_a_long_trail_reads_little_more_than_a_page(
         read = plan.scalar_one()
     assert len(page.rows) == PAGE
     assert most_rows(read[0]["Plan"]) <= 10 * PAGE, json.dumps(read, indent=1)
+
+
+async def test_no_later_migration_gives_the_right_to_change_the_trail_back(suite: Suite):
+    engine = create_engine(make_url(suite.admin_url).set(drivername="postgresql+psycopg"))
+    granted = text("SELECT has_table_privilege('eridu_identity', 'identity.audit', :right)")
+    with engine.begin() as connection, Operations.context(MigrationContext.configure(connection)):
+        migrations.grant("identity")
+        rights = {right: connection.execute(granted, {"right": right}).scalar_one() for right in ("INSERT", "UPDATE")}
+    engine.dispose()
+    assert rights == {"INSERT": True, "UPDATE": False}

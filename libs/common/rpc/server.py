@@ -151,9 +151,9 @@ class Server:
             if not isinstance(answer, bytes):
                 await refuse(call, answer)
                 return
-            yield answer
             self.watches += 1
             try:
+                yield answer
                 while True:
                     following = await outcome(call, self.follow, silent=True)
                     if not isinstance(following, bytes):

@@ -131,7 +131,7 @@ async def load_rights(reader: Reader, user_uids: Collection[str], now: datetime)
     turns: dict[str, list[datetime]] = {}
     for row in await reader.execute(MEMBERSHIPS.where(among(user.c.uid, user_uids))):
         turns.setdefault(row.user_uid, []).extend(at for at in (row.starts_at, row.ends_at) if at and at > now)
-        if (row.starts_at is None or row.starts_at <= now) and (row.ends_at is None or row.ends_at > now):
+        if Membership(**mapping(row)).counts(now):
             held.setdefault(row.user_uid, {})[row.group_uid] = row.role
     return {
         row.uid: Rights(

